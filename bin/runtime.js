@@ -1,0 +1,89 @@
+/**
+ * Finds a Node.js that Naxos runs on. Plain JavaScript for any Node.js from 18 on: it is what an older host runs first.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { argv, env, execPath, platform, arch, stderr, versions } from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** Type stripping, relaxed SIMD and a fast WebAssembly come with this major version. */
+const OLDEST_MAJOR = 24;
+/** What a host with an older Node.js gets. */
+const FETCHED_VERSION = '24.21.0';
+
+const PACKAGE_ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const isRecent = (version) => Number.parseInt(version.replace(/^v/, ''), 10) >= OLDEST_MAJOR;
+
+function runsRecentNode(file) {
+  if (!existsSync(file)) return false;
+  const { status, stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' });
+  return status === 0 && isRecent(stdout);
+}
+
+/** The npm package that holds nothing but this host's Node.js binary; unlike `node` it needs no install script. */
+function binaryPackage() {
+  const os = platform === 'win32' ? 'win' : platform;
+  const prefix = platform === 'darwin' && arch === 'arm64' ? 'node-bin' : 'node';
+  return `${prefix}-${os}-${arch}@${FETCHED_VERSION}`;
+}
+
+function cacheFolder() {
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'naxos');
+}
+
+const nodeIn = (folder) => join(folder, 'node_modules', '.bin', platform === 'win32' ? 'node.cmd' : 'node');
+
+/** The path of a recent enough Node.js that is already here: this process's own, the checkout's or the cached one. */
+export function findNode() {
+  if (isRecent(versions.node)) return execPath;
+  const places = [PACKAGE_ROOT, join(cacheFolder(), `node-${FETCHED_VERSION}`)];
+  return places.map(nodeIn).find(runsRecentNode);
+}
+
+function npmInstall(folder) {
+  const args = ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const { status, error } = spawnSync('npm', [...args, '--loglevel=error', binaryPackage()], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: platform === 'win32',
+  });
+  if (error || status !== 0 || !runsRecentNode(nodeIn(folder))) {
+    throw new Error(
+      `Node.js ${OLDEST_MAJOR} or newer is needed, this is ${versions.node}, and npm could not fetch ${binaryPackage()}: ` +
+        `check the network, or install Node.js ${OLDEST_MAJOR} yourself`,
+    );
+  }
+  return nodeIn(folder);
+}
+
+/** Installs Node.js once: into a checkout's own node_modules, for an installed package into the user's cache. */
+export function fetchNode() {
+  if (stderr.isTTY) stderr.write(`naxos: this is Node.js ${versions.node}; fetching ${FETCHED_VERSION} once …\n`);
+  if (existsSync(join(PACKAGE_ROOT, 'package-lock.json'))) return npmInstall(PACKAGE_ROOT);
+  mkdirSync(cacheFolder(), { recursive: true });
+  const partial = mkdtempSync(join(cacheFolder(), 'node-'));
+  const folder = join(cacheFolder(), `node-${FETCHED_VERSION}`);
+  try {
+    // A package.json of its own keeps npm from looking for one in the folders above.
+    writeFileSync(join(partial, 'package.json'), '{ "private": true }\n');
+    npmInstall(partial);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  return nodeIn(folder);
+}
+
+// Called by the set-up script: prints the path of a suitable Node.js, and fetches it where there is none.
+if (argv[1] && import.meta.url === pathToFileURL(argv[1]).href) {
+  try {
+    console.log(findNode() ?? fetchNode());
+  } catch (error) {
+    console.error(`naxos: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
