@@ -1,9 +1,9 @@
 /**
  * Finds a Node.js that Naxos runs on. Plain JavaScript for any Node.js from 18 on: it is what an older host runs first.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { argv, env, execPath, platform, arch, stderr, versions } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -76,6 +76,25 @@ export function fetchNode() {
     rmSync(partial, { recursive: true, force: true });
   }
   return nodeIn(folder);
+}
+
+/** Runs a program under another Node.js as if it were this process: terminal, signals and exit status are its own. */
+export function runUnder(node, args) {
+  const child = spawn(node, args, { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on('error', (error) => {
+    console.error(`naxos: cannot start ${node}: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // For a signal that does not end this process.
+    setTimeout(() => process.exit(128 + constants.signals[signal]), 100);
+  });
 }
 
 // Called by the set-up script: prints the path of a suitable Node.js, and fetches it where there is none.

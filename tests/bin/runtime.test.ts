@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const runtime = fileURLToPath(new URL('../../bin/runtime.js', import.meta.url));
+
+/** Starts a launcher that runs a program, given as source text, under another Node.js process. */
+function launch(program: string) {
+  const code = `import { runUnder } from ${JSON.stringify(runtime)};
+    runUnder(process.execPath, ['-e', ${JSON.stringify(program)}]);`;
+  return spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+test('the launcher ends with the exit status of the program', async () => {
+  expect(await once(launch('process.exit(7)'), 'exit')).toEqual([7, null]);
+});
+
+test('the launcher dies by the signal that the program died by', async () => {
+  expect(await once(launch("process.kill(process.pid, 'SIGKILL')"), 'exit')).toEqual([null, 'SIGKILL']);
+});
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s reaches the program, whose answer decides', async (signal) => {
+  const launcher = launch(
+    `process.on('${signal}', () => process.exit(42)); setInterval(() => {}, 1000); console.log('ready')`,
+  );
+  await once(launcher.stdout, 'data');
+  launcher.kill(signal);
+  expect(await once(launcher, 'exit')).toEqual([42, null]);
+});
+
+test('standard input and output are the program’s own', async () => {
+  const launcher = launch('process.stdin.pipe(process.stdout)');
+  launcher.stdin.end('to and fro');
+  let output = '';
+  for await (const chunk of launcher.stdout) output += String(chunk);
+  expect(output).toBe('to and fro');
+});
