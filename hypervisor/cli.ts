@@ -14,5 +14,7 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-const program = new Command('naxos').description('Boot AArch64 Linux on a microkernel at EL2').version(packageVersion());
+const program = new Command('naxos')
+  .description('Boot AArch64 Linux on a microkernel at EL2')
+  .version(packageVersion());
 await program.parseAsync();
