@@ -45,15 +45,17 @@ export function findNode() {
 
 function npmInstall(folder) {
   const args = ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const { status, error } = spawnSync('npm', [...args, '--loglevel=error', binaryPackage()], {
+  const { status, stderr: complaint } = spawnSync('npm', [...args, '--loglevel=error', binaryPackage()], {
     cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
     shell: platform === 'win32',
   });
-  if (error || status !== 0 || !runsRecentNode(nodeIn(folder))) {
+  if (status !== 0 || !runsRecentNode(nodeIn(folder))) {
+    const code = /code (\w+)/.exec(complaint)?.[1] ?? `status ${status}`;
     throw new Error(
-      `Node.js ${OLDEST_MAJOR} or newer is needed, this is ${versions.node}, and npm could not fetch ${binaryPackage()}: ` +
-        `check the network, or install Node.js ${OLDEST_MAJOR} yourself`,
+      `Node.js ${OLDEST_MAJOR} or newer is needed, this is ${versions.node}, and npm could not fetch ` +
+        `${binaryPackage()} (${code}): check the network, or install Node.js ${OLDEST_MAJOR} yourself`,
     );
   }
   return nodeIn(folder);
