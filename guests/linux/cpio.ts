@@ -22,7 +22,12 @@ const TRAILER = 'TRAILER!!!';
 const align4 = (n: number): number => (n + 3) & ~3;
 
 function checkPath(path: string): void {
-  if (path === '' || path.startsWith('/') || path.includes('\0') || path.split('/').some((p) => p === '' || p === '..')) {
+  if (
+    path === '' ||
+    path.startsWith('/') ||
+    path.includes('\0') ||
+    path.split('/').some((p) => p === '' || p === '..')
+  ) {
     throw new CpioError(`cpio: bad path ${JSON.stringify(path)}`);
   }
 }
@@ -35,7 +40,15 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
   const encoder = new TextEncoder();
   const parts: { header: string; name: Uint8Array; data: Uint8Array }[] = [];
   let size = 0;
-  const add = (path: string, ino: number, mode: number, links: number, data: Uint8Array, major = 0, minor = 0): void => {
+  const add = (
+    path: string,
+    ino: number,
+    mode: number,
+    links: number,
+    data: Uint8Array,
+    major = 0,
+    minor = 0,
+  ): void => {
     const name = encoder.encode(`${path}\0`);
     if (data.length > 0xffff_ffff) throw new CpioError(`cpio: ${path} is larger than 4 GB`);
     // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
@@ -95,7 +108,8 @@ export function readCpio(bytes: Uint8Array): CpioEntry[] {
     const dataSize = field(6);
     const nameSize = field(11);
     const dataAt = at + align4(HEADER_SIZE + nameSize);
-    if (nameSize === 0 || dataAt + dataSize > bytes.length) throw new CpioError(`cpio: the archive is cut off at offset ${at}`);
+    if (nameSize === 0 || dataAt + dataSize > bytes.length)
+      throw new CpioError(`cpio: the archive is cut off at offset ${at}`);
     const path = decoder.decode(bytes.subarray(at + HEADER_SIZE, at + HEADER_SIZE + nameSize - 1));
     const data = bytes.slice(dataAt, dataAt + dataSize);
     at = dataAt + align4(dataSize);

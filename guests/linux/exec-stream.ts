@@ -72,7 +72,7 @@ export class ExecStream {
   }
 
   #seekEnd(): void {
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const at = this.#held.indexOf(this.#end, from);
       if (at < 0) return this.#hand(this.#events.output, this.#held.length - partialMatch(this.#held, this.#end));
       const after = at + this.#end.length;
