@@ -89,7 +89,8 @@ export function parseDtb(bytes: Uint8Array): DeviceTree {
   if (totalSize > bytes.length) {
     throw new DeviceTreeError(`the DTB is cut short: ${bytes.length} of ${totalSize} bytes`);
   }
-  const file = bytes.subarray(0, totalSize);
+  // A Buffer's slice would share its memory.
+  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, totalSize);
   const rest = (offset: number) => Math.max(0, file.length - offset);
   const names = new Block('strings', file, stringsOffset, stringsSize, 1);
   const sizeOfStruct = version < FDT_VERSION ? rest(structOffset) : structSize;

@@ -42,7 +42,12 @@ class Source {
     const mark = this.marks.findLast((candidate) => candidate.offset <= offset)!;
     let line = mark.line;
     let start = mark.offset;
-    for (let end = start; (end = this.text.indexOf('\n', start)) >= 0 && end < offset; start = end + 1) line++;
+    for (;;) {
+      const end = this.text.indexOf('\n', start);
+      if (end < 0 || end >= offset) break;
+      start = end + 1;
+      line++;
+    }
     return `${mark.file}:${line}:${offset - start + 1}`;
   }
 }

@@ -253,12 +253,21 @@ export class DtsParser {
 
   /** A C expression with all its operators but those on variables; unsigned 64-bit. */
   #expression(): bigint {
+    this.#deeper();
     const condition = this.#binary(1);
-    if (!this.#lexer.accept('?')) return condition;
-    const yes = this.#expression();
-    this.#lexer.expect(':');
-    const no = this.#expression();
-    return condition ? yes : no;
+    let value = condition;
+    if (this.#lexer.accept('?')) {
+      const yes = this.#expression();
+      this.#lexer.expect(':');
+      const no = this.#expression();
+      value = condition ? yes : no;
+    }
+    this.#expressionDepth--;
+    return value;
+  }
+
+  #deeper(): void {
+    if (++this.#expressionDepth > MAX_EXPRESSION_DEPTH) throw this.#lexer.place().error('this expression is too deep');
   }
 
   #binary(binding: number): bigint {
@@ -278,7 +287,7 @@ export class DtsParser {
 
   #unary(): bigint {
     const lexer = this.#lexer;
-    if (++this.#expressionDepth > MAX_EXPRESSION_DEPTH) throw lexer.place().error('this expression is too deep');
+    this.#deeper();
     let value: bigint;
     if (lexer.accept('-')) value = -this.#unary();
     else if (lexer.accept('~')) value = ~this.#unary();

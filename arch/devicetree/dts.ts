@@ -76,13 +76,15 @@ export function compileDts(source: string, options: CompileOptions = {}): Device
   const lexer = new DtsLexer(options.file ?? 'dts', source, options.include);
   const parser = new DtsParser(lexer);
   const compiler = new Compiler();
+  let fresh = true;
   for (const { target, labels, body, omitIfUnreferenced } of parser.statements()) {
     const node = compiler.resolve(target);
-    if (body) compiler.merge(node, body, false);
+    if (body) compiler.merge(node, body, fresh);
     else if (omitIfUnreferenced) node.omitIfUnreferenced = true;
     else if (node.parent) compiler.delete(node);
     else throw target.place.error('the root node cannot be deleted');
     compiler.label(node, labels);
+    fresh = false;
   }
   const tree = compiler.finish();
   tree.reservations = parser.reservations;

@@ -102,9 +102,7 @@ export class DeviceTreeNode {
   /** The full path, "/" for the root. */
   get path(): string {
     if (!this.parent) return '/';
-    let path = '';
-    for (let node: DeviceTreeNode = this; node.parent; node = node.parent) path = `/${node.name}${path}`;
-    return path;
+    return `${this.parent.parent ? this.parent.path : ''}/${this.name}`;
   }
 
   /** The name without the unit address. */

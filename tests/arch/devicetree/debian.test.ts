@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseDtb, writeDtb } from '../../../arch/devicetree/dtb.ts';
+import { compileDts, writeDts } from '../../../arch/devicetree/dts.ts';
+import { dtc, hasDtc, normalised } from './dtc.ts';
+
+const run = process.env['NAXOS_SLOW'] === '1' && hasDtc;
+const note = run ? '' : ' (skipped: it needs NAXOS_SLOW=1, dtc, apt and the network)';
+
+/** Fetches the arm64 kernel packages that Debian's meta-packages name and unpacks their .dtb files into `folder`. */
+function fetchDtbs(folder: string): void {
+  for (const part of ['lists/partial', 'cache/archives/partial', 'dtbs'])
+    mkdirSync(join(folder, part), { recursive: true });
+  writeFileSync(join(folder, 'status'), '');
+  // An apt of its own for arm64: the host's state and architectures stay as they are.
+  const settings = {
+    'APT::Architecture': 'arm64',
+    'APT::Architectures': 'arm64',
+    'Dir::State': folder,
+    'Dir::State::lists': join(folder, 'lists'),
+    'Dir::State::status': join(folder, 'status'),
+    'Dir::Cache': join(folder, 'cache'),
+  };
+  const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+  const apt = (tool: string, ...args: string[]) =>
+    execFileSync(tool, [...options, ...args], { cwd: folder, stdio: 'pipe' }).toString();
+  apt('apt-get', 'update');
+  const metas = apt('apt-cache', 'search', '--names-only', '^linux-image-([0-9.]+-)?arm64$').matchAll(/^\S+/gm);
+  const packages = [...metas].flatMap(([meta]) => {
+    const signed = /Depends: (linux-image-[0-9]\S*)/.exec(apt('apt-cache', 'depends', meta))?.[1];
+    return signed ? [signed] : [];
+  });
+  apt('apt-get', 'download', ...new Set(packages));
+  for (const file of globSync('*.deb', { cwd: folder })) {
+    const unpack = `dpkg-deb --fsys-tarfile '${file}' | tar -x -C dtbs --wildcards '*.dtb'`;
+    execFileSync('sh', ['-c', unpack], { cwd: folder, stdio: 'pipe' });
+  }
+}
+
+describe.skipIf(!run)(`every DTB of Debian's arm64 kernels${note}`, () => {
+  let folder = '';
+  let files: string[] = [];
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'naxos-debian-'));
+    fetchDtbs(folder);
+    files = globSync(join(folder, 'dtbs', '**', '*.dtb'));
+  }, 600_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is the same tree after parsing and writing, and through source by our compiler and by dtc', () => {
+    expect(files.length).toBeGreaterThan(400);
+    for (const file of files) {
+      const name = relative(folder, file);
+      const original = readFileSync(file);
+      const tree = parseDtb(original);
+      const written = Buffer.from(writeDtb(tree));
+      // Those that fdtoverlay made have their strings in another order.
+      if (!written.equals(original)) expect(normalised(written), name).toBe(normalised(original));
+
+      const source = writeDts(tree);
+      expect(written.equals(writeDtb(compileDts(source))), `${name}: our source, our compiler`).toBe(true);
+      expect(written.equals(dtc(source, 'dts', 'dtb', '-f')), `${name}: our source, dtc`).toBe(true);
+      const theirs = dtc(original, 'dtb', 'dts').toString();
+      expect(written.equals(writeDtb(compileDts(theirs))), `${name}: dtc's source, our compiler`).toBe(true);
+    }
+    console.log(`${files.length} DTBs`);
+  }, 1_200_000);
+});
