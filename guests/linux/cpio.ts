@@ -5,7 +5,8 @@ export type CpioEntry =
   | { kind: 'dir'; path: string; mode?: number }
   | { kind: 'file'; path: string; mode?: number; data: Uint8Array | string }
   | { kind: 'symlink'; path: string; target: string }
-  | { kind: 'char' | 'block'; path: string; mode?: number; major: number; minor: number };
+  | { kind: 'char'; path: string; mode?: number; major: number; minor: number }
+  | { kind: 'block'; path: string; mode?: number; major: number; minor: number };
 
 /** An archive that is not newc, is cut off, or cannot be written as asked. */
 export class CpioError extends Error {
@@ -111,7 +112,7 @@ export function readCpio(bytes: Uint8Array): CpioEntry[] {
     if (nameSize === 0 || dataAt + dataSize > bytes.length)
       throw new CpioError(`cpio: the archive is cut off at offset ${at}`);
     const path = decoder.decode(bytes.subarray(at + HEADER_SIZE, at + HEADER_SIZE + nameSize - 1));
-    const data = bytes.slice(dataAt, dataAt + dataSize);
+    const data = new Uint8Array(bytes.subarray(dataAt, dataAt + dataSize));
     at = dataAt + align4(dataSize);
     ended = path === TRAILER;
     if (!ended) entries.push(toEntry(path, mode, data, field(9), field(10)));

@@ -70,6 +70,7 @@ exec /linuxrc
 
 /** What runs on the console, on a terminal of its own. The machine ends with its shell. */
 const SESSION = `#!/bin/busybox sh
+cd /root
 sh -l
 exec busybox poweroff -f
 `;
