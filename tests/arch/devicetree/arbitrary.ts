@@ -25,7 +25,7 @@ const value = fc.oneof(
 );
 
 function node(levels: number): fc.Arbitrary<Description> {
-  const children = levels
+  const children: fc.Arbitrary<Description['children']> = levels
     ? fc.uniqueArray(fc.tuple(nodeName, node(levels - 1)), { maxLength: 3, selector: ([key]) => key })
     : fc.constant([]);
   return fc.record({

@@ -62,11 +62,20 @@ describe.skipIf(!run)(`every DTB of Debian's arm64 kernels${note}`, () => {
       // Those that fdtoverlay made have their strings in another order.
       if (!written.equals(original)) expect(normalised(written), name).toBe(normalised(original));
 
+      // Source does not tell the booting CPU; the kernel's are compiled with -b 0.
+      const compile = (text: string) => {
+        const compiled = compileDts(text);
+        compiled.bootCpu = tree.bootCpu;
+        return Buffer.from(writeDtb(compiled));
+      };
+      const judge = (text: string) => dtc(text, 'dts', 'dtb', '-f', '-b', `${tree.bootCpu}`);
+
       const source = writeDts(tree);
-      expect(written.equals(writeDtb(compileDts(source))), `${name}: our source, our compiler`).toBe(true);
-      expect(written.equals(dtc(source, 'dts', 'dtb', '-f')), `${name}: our source, dtc`).toBe(true);
+      expect(written.equals(compile(source)), `${name}: our source, our compiler`).toBe(true);
+      expect(written.equals(judge(source)), `${name}: our source, dtc`).toBe(true);
+      // Not compared with the original: dtc 1.6 writes the string list "1", "0" as "1\\00".
       const theirs = dtc(original, 'dtb', 'dts').toString();
-      expect(written.equals(writeDtb(compileDts(theirs))), `${name}: dtc's source, our compiler`).toBe(true);
+      expect(compile(theirs).equals(judge(theirs)), `${name}: dtc's source`).toBe(true);
     }
     console.log(`${files.length} DTBs`);
   }, 1_200_000);

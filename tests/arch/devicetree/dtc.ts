@@ -1,7 +1,4 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 /** Whether Debian's device tree compiler, the judge of these tests, is here. */
 export const hasDtc = spawnSync('dtc', ['--version']).status === 0;
@@ -13,17 +10,8 @@ type Format = 'dts' | 'dtb';
 
 /** Runs dtc over one input. */
 export function dtc(input: string | Uint8Array, from: Format, to: Format, ...flags: string[]): Buffer {
-  // With its input from a pipe dtc takes a second for large trees, hence a file.
-  const folder = mkdtempSync(join(tmpdir(), 'naxos-dtc-'));
-  try {
-    const file = join(folder, `in.${from}`);
-    writeFileSync(file, input);
-    const output = join(folder, `out.${to}`);
-    execFileSync('dtc', ['-q', '-q', '-I', from, '-O', to, '-o', output, ...flags, file], { stdio: 'pipe' });
-    return readFileSync(output);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const options = { input, maxBuffer: 64 << 20, stdio: 'pipe' } as const;
+  return execFileSync('dtc', ['-q', '-q', '-I', from, '-O', to, ...flags, '-'], options);
 }
 
 /** A flattened tree as sorted source, to compare trees whatever the order of their parts. */
