@@ -1,0 +1,301 @@
+import { bit, inHost, low, type Trap } from './exception.ts';
+import { hasFeature } from './idregs.ts';
+import type { CoreState, TlbScope } from './state.ts';
+import { HCR, SCTLR } from './sysreg-bits.ts';
+import { parseKey, SR } from './sysreg-slots.ts';
+import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysreg-traps.ts';
+
+/**
+ * The system instructions of op0 = 1: AT, DC, IC and TLBI (DDI 0487, C5.3 to C5.5). DC ZVA is not among them: it
+ * stores, so the translator makes it (its trap is `dcZvaTrap`).
+ */
+
+/** What AT asks the MMU. */
+export interface AtOperation {
+  /** The translation regime by the EL that owns it, and the EL whose permissions count. */
+  regime: 1 | 2;
+  el: 0 | 1 | 2;
+  write: boolean;
+  /** PSTATE.PAN counts (FEAT_PAN2). */
+  pan: boolean;
+  /** Stage 2 as well. */
+  stage2: boolean;
+}
+
+/** The part of the MMU that system instructions use. */
+export interface AddressTranslation {
+  /** @returns PAR_EL1, or the exception that the walk itself takes. */
+  at(core: CoreState, va: bigint, operation: AtOperation): bigint | Trap;
+  /**
+   * The physical address that cache maintenance by `va` reaches from the current EL.
+   * @param write the instruction needs write permission (DC IVAC).
+   */
+  maintain(core: CoreState, va: bigint, write: boolean): number | Trap;
+}
+
+let translation: AddressTranslation | undefined;
+
+/** Gives system instructions their MMU. */
+export function provideAddressTranslation(mmu: AddressTranslation): void {
+  translation = mmu;
+}
+
+function mmu(): AddressTranslation {
+  if (!translation) throw new Error('system instructions have no MMU: call provideAddressTranslation first');
+  return translation;
+}
+
+export interface Operation {
+  readonly name: string;
+  /** Lowest EL that may execute it. */
+  readonly el: number;
+  check(core: CoreState, el: number): Verdict;
+  /** @returns the exception that it takes, if any. */
+  run(core: CoreState, el: number, value: bigint): Trap | undefined;
+}
+
+export const OPERATIONS = new Map<number, Operation>();
+
+function add(at: string, operation: Operation): void {
+  OPERATIONS.set(parseKey(at), operation);
+}
+
+// Address translation.
+
+function at(name: string, encoding: string, operation: AtOperation): void {
+  add(encoding, {
+    name,
+    el: encoding.startsWith('1 4') ? 2 : 1,
+    check: () => ALLOWED,
+    run(core, _el, value) {
+      // With E2H and TGE, EL1&0 is replaced by EL2&0, where no stage 2 follows.
+      const host = operation.regime === 1 && inHost(core);
+      const effective: AtOperation = host
+        ? { ...operation, regime: 2, el: operation.el === 0 ? 0 : 2, stage2: false }
+        : operation;
+      const par = mmu().at(core, value, effective);
+      if (typeof par !== 'bigint') return par;
+      core.i64[(core.frame + SR.PAR_EL1) >> 3] = par;
+      return undefined;
+    },
+  });
+}
+
+for (const write of [false, true]) {
+  const [letter, w] = write ? ['W', 1] : ['R', 0];
+  const base = { write, pan: false, stage2: false };
+  at(`AT S1E1${letter}`, `1 0 7 8 ${w}`, { ...base, regime: 1, el: 1 });
+  at(`AT S1E0${letter}`, `1 0 7 8 ${2 + w}`, { ...base, regime: 1, el: 0 });
+  if (hasFeature('FEAT_PAN2')) at(`AT S1E1${letter}P`, `1 0 7 9 ${w}`, { ...base, regime: 1, el: 1, pan: true });
+  at(`AT S1E2${letter}`, `1 4 7 8 ${w}`, { ...base, regime: 2, el: 2 });
+  at(`AT S12E1${letter}`, `1 4 7 8 ${4 + w}`, { ...base, regime: 1, el: 1, stage2: true });
+  at(`AT S12E0${letter}`, `1 4 7 8 ${6 + w}`, { ...base, regime: 1, el: 0, stage2: true });
+}
+
+// Cache maintenance. The caches are coherent with memory, so that DC only translates its address and faults.
+
+function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly number[]): void {
+  add(encoding, {
+    name,
+    el,
+    check: (core, current) => sctlrThenHcr(core, current, SCTLR.UCI, trap),
+    run(core, _el, value) {
+      const pa = mmu().maintain(core, value, name === 'DC IVAC');
+      return typeof pa === 'number' ? undefined : pa;
+    },
+  });
+}
+
+dcByAddress('DC IVAC', '1 0 7 6 1', 1, [HCR.TPC]);
+dcByAddress('DC CVAC', '1 3 7 10 1', 0, [HCR.TPC]);
+dcByAddress('DC CVAU', '1 3 7 11 1', 0, [HCR.TPU, HCR.TOCU]);
+if (hasFeature('FEAT_DPB')) dcByAddress('DC CVAP', '1 3 7 12 1', 0, [HCR.TPC]);
+if (hasFeature('FEAT_DPB2')) dcByAddress('DC CVADP', '1 3 7 13 1', 0, [HCR.TPC]);
+dcByAddress('DC CIVAC', '1 3 7 14 1', 0, [HCR.TPC]);
+
+for (const [name, encoding] of [
+  ['DC ISW', '1 0 7 6 2'],
+  ['DC CSW', '1 0 7 10 2'],
+  ['DC CISW', '1 0 7 14 2'],
+] as const) {
+  add(encoding, {
+    name,
+    el: 1,
+    check: (core, el) => (hcrTraps(core, el, HCR.TSW) ? TRAP_EL2 : ALLOWED),
+    run: () => undefined,
+  });
+}
+
+for (const [name, encoding, trap] of [
+  ['IC IALLUIS', '1 0 7 1 0', HCR.TICAB],
+  ['IC IALLU', '1 0 7 5 0', HCR.TOCU],
+] as const) {
+  add(encoding, {
+    name,
+    el: 1,
+    check: (core, el) => (hcrTraps(core, el, HCR.TPU) || hcrTraps(core, el, trap) ? TRAP_EL2 : ALLOWED),
+    run(core, el) {
+      core.invalidateInstructions(undefined, name === 'IC IALLUIS' || (el === 1 && bit(core, SR.HCR_EL2, HCR.FB)));
+      return undefined;
+    },
+  });
+}
+
+add('1 3 7 5 1', {
+  name: 'IC IVAU',
+  el: 0,
+  check: (core, el) => sctlrThenHcr(core, el, SCTLR.UCI, [HCR.TPU, HCR.TOCU]),
+  run(core, _el, value) {
+    const pa = mmu().maintain(core, value, false);
+    if (typeof pa !== 'number') return pa;
+    core.invalidateInstructions(pa, true);
+    return undefined;
+  },
+});
+
+// TLB maintenance.
+
+const GRANULE_TG0 = [4096, 65536, 16384, 4096] as const;
+const GRANULE_TG1 = [4096, 16384, 4096, 65536] as const;
+/** By the TG field of a range operation. */
+const GRANULE_RANGE = [0, 4096, 16384, 65536] as const;
+
+/** The granule that the stage-1 tables of one half of a regime's address space use, in bytes. */
+function granule(core: CoreState, regime: 1 | 2, upper: boolean): number {
+  const tcr = low(core, regime === 1 ? SR.TCR_EL1 : SR.TCR_EL2);
+  const halves = regime === 1 || bit(core, SR.HCR_EL2, HCR.E2H);
+  return upper && halves ? GRANULE_TG1[(tcr >> 30) & 3]! : GRANULE_TG0[(tcr >> 14) & 3]!;
+}
+
+function vmid(core: CoreState): number {
+  const high = core.i32[(core.frame + SR.VTTBR_EL2 + 4) >> 2]! >>> 16;
+  return bit(core, SR.VTCR_EL2, 19) ? high : high & 0xff;
+}
+
+/** The ASID in an operation's argument, as many bits as TCR_ELx.AS says; undefined where a regime has none. */
+function asid(core: CoreState, regime: 1 | 2, value: bigint): number | undefined {
+  if (regime === 2 && !bit(core, SR.HCR_EL2, HCR.E2H)) return undefined;
+  const number = Number((value >> 48n) & 0xffffn);
+  return bit(core, regime === 1 ? SR.TCR_EL1 : SR.TCR_EL2, 36) ? number : number & 0xff;
+}
+
+/** The addresses of a range operation: NUM, SCALE, TG and BaseADDR; undefined for the reserved TG. */
+function range(value: bigint, signed: boolean): { start: number; length: number } | undefined {
+  const size = GRANULE_RANGE[Number((value >> 46n) & 3n)]!;
+  if (size === 0) return undefined;
+  const scale = Number((value >> 44n) & 3n);
+  const num = Number((value >> 39n) & 31n);
+  const base = signed ? BigInt.asIntN(37, value) : BigInt.asUintN(37, value);
+  return { start: Number(base) * size, length: (num + 1) * 2 ** (5 * scale + 1) * size };
+}
+
+/** What a TLBI names: everything of a regime, an ASID, an address, a range, or stage-2 addresses. */
+type TlbiKind = 'all' | 'vmid' | 'asid' | 'va' | 'vaa' | 'rva' | 'rvaa' | 'ipa' | 'ripa';
+type Domain = '' | 'IS' | 'OS';
+
+/** @returns undefined when the operation's argument names nothing. */
+function tlbScope(
+  core: CoreState,
+  own: 1 | 2,
+  kind: TlbiKind,
+  value: bigint,
+  broadcast: boolean,
+): TlbScope | undefined {
+  // The EL1 operations of a host at EL2 reach its EL2&0 regime; those on all VMIDs and on stage 2 do not.
+  const everyVmid = kind === 'all';
+  const stage2 = kind === 'ipa' || kind === 'ripa';
+  const regime = own === 1 && !everyVmid && !stage2 && inHost(core) ? 2 : own;
+  const scope: TlbScope = { regime, broadcast };
+  if (regime === 1 && !everyVmid) scope.vmid = vmid(core);
+  switch (kind) {
+    case 'all':
+    case 'vmid':
+      break;
+    case 'asid':
+      scope.asid = asid(core, regime, value) ?? 0;
+      break;
+    case 'va':
+    case 'vaa': {
+      // Bits 43:0 are VA[55:12]; those below the granule do not count.
+      const page = BigInt.asIntN(44, value);
+      const length = granule(core, regime, page < 0n);
+      scope.va = { start: Math.floor((Number(page) * 4096) / length) * length, length };
+      scope.global = true;
+      if (kind === 'va') scope.asid = asid(core, regime, value);
+      break;
+    }
+    case 'rva':
+    case 'rvaa':
+      scope.va = range(value, true);
+      if (!scope.va) return undefined;
+      scope.global = true;
+      if (kind === 'rva') scope.asid = asid(core, regime, value);
+      break;
+    case 'ipa':
+      scope.ipa = { start: Number(BigInt.asUintN(36, value)) * 4096, length: stage2Granule(core) };
+      scope.ipa.start -= scope.ipa.start % scope.ipa.length;
+      break;
+    case 'ripa':
+      scope.ipa = range(value, false);
+      if (!scope.ipa) return undefined;
+  }
+  return scope;
+}
+
+function stage2Granule(core: CoreState): number {
+  return GRANULE_TG0[(low(core, SR.VTCR_EL2) >> 14) & 3]!;
+}
+
+function tlbi(name: string, encoding: string, el: 1 | 2, own: 1 | 2, kind: TlbiKind, domain: Domain): void {
+  if (domain === 'OS' && !hasFeature('FEAT_TLBIOS')) return;
+  if (kind.startsWith('r') && !hasFeature('FEAT_TLBIRANGE')) return;
+  const trap = domain === 'IS' ? HCR.TTLBIS : domain === 'OS' ? HCR.TTLBOS : HCR.TTLB;
+  add(encoding, {
+    name: `TLBI ${name}${domain}`,
+    el,
+    check: (core, current) => (hcrTraps(core, current, HCR.TTLB) || hcrTraps(core, current, trap) ? TRAP_EL2 : ALLOWED),
+    run(core, current, value) {
+      const broadcast = domain !== '' || (current === 1 && bit(core, SR.HCR_EL2, HCR.FB));
+      const scope = tlbScope(core, own, kind, value, broadcast);
+      if (scope) core.invalidateTlb(scope);
+      return undefined;
+    },
+  });
+}
+
+/** CRm by shareability: of the single operations, of the range operations. */
+for (const [domain, crm, rangeCrm] of [
+  ['OS', 1, 5],
+  ['IS', 3, 2],
+  ['', 7, 6],
+] as const) {
+  tlbi('VMALLE1', `1 0 8 ${crm} 0`, 1, 1, 'vmid', domain);
+  tlbi('VAE1', `1 0 8 ${crm} 1`, 1, 1, 'va', domain);
+  tlbi('ASIDE1', `1 0 8 ${crm} 2`, 1, 1, 'asid', domain);
+  tlbi('VAAE1', `1 0 8 ${crm} 3`, 1, 1, 'vaa', domain);
+  tlbi('VALE1', `1 0 8 ${crm} 5`, 1, 1, 'va', domain);
+  tlbi('VAALE1', `1 0 8 ${crm} 7`, 1, 1, 'vaa', domain);
+  tlbi('RVAE1', `1 0 8 ${rangeCrm} 1`, 1, 1, 'rva', domain);
+  tlbi('RVAAE1', `1 0 8 ${rangeCrm} 3`, 1, 1, 'rvaa', domain);
+  tlbi('RVALE1', `1 0 8 ${rangeCrm} 5`, 1, 1, 'rva', domain);
+  tlbi('RVAALE1', `1 0 8 ${rangeCrm} 7`, 1, 1, 'rvaa', domain);
+  tlbi('ALLE2', `1 4 8 ${crm} 0`, 2, 2, 'all', domain);
+  tlbi('VAE2', `1 4 8 ${crm} 1`, 2, 2, 'va', domain);
+  tlbi('ALLE1', `1 4 8 ${crm} 4`, 2, 1, 'all', domain);
+  tlbi('VALE2', `1 4 8 ${crm} 5`, 2, 2, 'va', domain);
+  tlbi('VMALLS12E1', `1 4 8 ${crm} 6`, 2, 1, 'vmid', domain);
+  tlbi('RVAE2', `1 4 8 ${rangeCrm} 1`, 2, 2, 'rva', domain);
+  tlbi('RVALE2', `1 4 8 ${rangeCrm} 5`, 2, 2, 'rva', domain);
+}
+
+/** Stage-2 operations: CRm and op2 of IPAS2E1, RIPAS2E1, IPAS2LE1, RIPAS2LE1. */
+for (const [domain, crm, op2] of [
+  ['OS', 4, [0, 3, 4, 7]],
+  ['IS', 0, [1, 2, 5, 6]],
+  ['', 4, [1, 2, 5, 6]],
+] as const) {
+  tlbi('IPAS2E1', `1 4 8 ${crm} ${op2[0]}`, 2, 1, 'ipa', domain);
+  tlbi('RIPAS2E1', `1 4 8 ${crm} ${op2[1]}`, 2, 1, 'ripa', domain);
+  tlbi('IPAS2LE1', `1 4 8 ${crm} ${op2[2]}`, 2, 1, 'ipa', domain);
+  tlbi('RIPAS2LE1', `1 4 8 ${crm} ${op2[3]}`, 2, 1, 'ripa', domain);
+}

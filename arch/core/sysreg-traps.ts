@@ -1,0 +1,167 @@
+import { bit, currentEl, EC, esr, inHost, undefinedInstruction, type Trap } from './exception.ts';
+import { F, sysregKey } from './frame.ts';
+import type { CoreState } from './state.ts';
+import { HCR, MDCR, MDSCR, SCTLR } from './sysreg-bits.ts';
+import { SR } from './sysreg-slots.ts';
+import type { Check } from './sysreg-table.ts';
+
+/**
+ * Who may touch a system register, beyond its lowest EL: the controls of SCTLR_ELx, CNTKCTL_EL1, CNTHCTL_EL2,
+ * CPACR_EL1, CPTR_EL2, MDSCR_EL1, MDCR_EL2 and the GIC (DDI 0487, the accessibility pseudocode of each register).
+ *
+ * A verdict is 0 (go on), UNDEFINED, or `ec << 2 | target EL`.
+ */
+export type Verdict = number;
+export const ALLOWED = 0;
+export const UNDEFINED = -1;
+export const TRAP_EL1: Verdict = (EC.SYSREG << 2) | 1;
+export const TRAP_EL2: Verdict = (EC.SYSREG << 2) | 2;
+
+/** The ISS of a trapped MSR, MRS or system instruction. */
+function sysregIss(key: number, rt: number, read: boolean): number {
+  const op0 = (key >> 14) & 3;
+  const op1 = (key >> 11) & 7;
+  const crn = (key >> 7) & 15;
+  const crm = (key >> 3) & 15;
+  const op2 = key & 7;
+  return (op0 << 20) | (op2 << 17) | (op1 << 14) | (crn << 10) | (rt << 5) | (crm << 1) | (read ? 1 : 0);
+}
+
+/** CV = 1, COND = AL: an instruction that is not conditional. */
+const UNCONDITIONAL = (1 << 24) | (14 << 20);
+
+/** Makes a verdict other than `ALLOWED` the exception that it stands for. */
+export function verdictTrap(core: CoreState, verdict: Verdict, key: number, rt: number, read: boolean): Trap {
+  if (verdict === UNDEFINED) return undefinedInstruction(core);
+  const ec = verdict >> 2;
+  const iss = ec === EC.SYSREG ? sysregIss(key, rt, read) : ec === EC.FP_ACCESS ? UNCONDITIONAL : 0;
+  return { target: (verdict & 3) as 1 | 2, esr: esr(ec, iss) };
+}
+
+/** A trap of EL0 that goes to EL1, or to EL2 under HCR_EL2.TGE. */
+function trapEl0(core: CoreState): Verdict {
+  return bit(core, SR.HCR_EL2, HCR.TGE) ? TRAP_EL2 : TRAP_EL1;
+}
+
+/** A control bit of SCTLR_ELx as EL0 sees it. */
+export function el0Control(core: CoreState, n: number): boolean {
+  return bit(core, inHost(core) ? SR.SCTLR_EL2 : SR.SCTLR_EL1, n);
+}
+
+/** Whether an HCR_EL2 trap bit applies: only below EL2, and not to the applications of a host. */
+export function hcrTraps(core: CoreState, el: number, n: number): boolean {
+  return bit(core, SR.HCR_EL2, n) && (el === 1 || (el === 0 && !inHost(core)));
+}
+
+/** EL0 needs a bit of SCTLR_ELx; EL0 and EL1 must not be trapped by any of the bits of HCR_EL2. */
+export function sctlrThenHcr(core: CoreState, el: number, control: number, traps: readonly number[]): Verdict {
+  if (el === 0 && !el0Control(core, control)) return trapEl0(core);
+  for (const n of traps) if (hcrTraps(core, el, n)) return TRAP_EL2;
+  return ALLOWED;
+}
+
+/** CNTKCTL_EL1, or CNTHCTL_EL2 for a host's applications: at EL0 one of the bits must be set. */
+function counterControl(core: CoreState, el: number, a: number, b: number): Verdict {
+  if (el !== 0) return ALLOWED;
+  const place = inHost(core) ? SR.CNTHCTL_EL2 : SR.CNTKCTL_EL1;
+  return bit(core, place, a) || bit(core, place, b) ? ALLOWED : trapEl0(core);
+}
+
+/** CNTHCTL_EL2's control of EL1 and EL0, which moves with E2H. */
+function counterControl2(core: CoreState, el: number, nVhe: number, vhe: number): Verdict {
+  if (el === 2 || inHost(core)) return ALLOWED;
+  return bit(core, SR.CNTHCTL_EL2, bit(core, SR.HCR_EL2, HCR.E2H) ? vhe : nVhe) ? ALLOWED : TRAP_EL2;
+}
+
+function debugTrap(core: CoreState, el: number, control: number): Verdict {
+  if (el === 2) return ALLOWED;
+  const all = bit(core, SR.MDCR_EL2, MDCR.TDE) || bit(core, SR.HCR_EL2, HCR.TGE);
+  return all || bit(core, SR.MDCR_EL2, control) ? TRAP_EL2 : ALLOWED;
+}
+
+/** Access to the SIMD and floating-point registers: CPACR_EL1, then CPTR_EL2 in either of its formats. */
+function fpVerdict(core: CoreState, el: number): Verdict {
+  const host = inHost(core);
+  const tge = bit(core, SR.HCR_EL2, HCR.TGE);
+  if (el < 2 && !host) {
+    // FPEN: x0 nobody, 01 not EL0, 11 everybody.
+    if (!bit(core, SR.CPACR_EL1, 20) || (el === 0 && !bit(core, SR.CPACR_EL1, 21))) {
+      return tge ? (EC.UNKNOWN << 2) | 2 : (EC.FP_ACCESS << 2) | 1;
+    }
+  }
+  const trap = (EC.FP_ACCESS << 2) | 2;
+  if (!bit(core, SR.HCR_EL2, HCR.E2H)) return bit(core, SR.CPTR_EL2, 10) ? trap : ALLOWED;
+  if (!bit(core, SR.CPTR_EL2, 20)) return trap;
+  return el === 0 && tge && !bit(core, SR.CPTR_EL2, 21) ? trap : ALLOWED;
+}
+
+/** The trap of a SIMD or floating-point instruction at the current EL; undefined when it may run. */
+export function fpTrap(core: CoreState): Trap | undefined {
+  const verdict = fpVerdict(core, currentEl(core));
+  return verdict === ALLOWED ? undefined : verdictTrap(core, verdict, 0, 0, false);
+}
+
+/** The trap of a WFI or WFE that would wait; undefined when it may. */
+export function wfxTrap(core: CoreState, wfe: boolean): Trap | undefined {
+  const el = currentEl(core);
+  const verdict = sctlrThenHcr(core, el, wfe ? SCTLR.nTWE : SCTLR.nTWI, [wfe ? HCR.TWE : HCR.TWI]);
+  if (verdict === ALLOWED) return undefined;
+  return { target: (verdict & 3) as 1 | 2, esr: esr(EC.WFX, UNCONDITIONAL | (wfe ? 1 : 0)) };
+}
+
+/** The trap of DC ZVA at the current EL; undefined when it may run (then its address is checked by the MMU). */
+export function dcZvaTrap(core: CoreState, rt: number): Trap | undefined {
+  const verdict = sctlrThenHcr(core, currentEl(core), SCTLR.DZE, [HCR.TDZ]);
+  return verdict === ALLOWED ? undefined : verdictTrap(core, verdict, sysregKey(1, 3, 7, 4, 1), rt, false);
+}
+
+/** DAIF from EL0, also by MSR (immediate): SCTLR_EL1.UMA lets it; a host's applications never may. */
+export function daifVerdict(core: CoreState, el: number): Verdict {
+  if (el !== 0) return ALLOWED;
+  return inHost(core) || !bit(core, SR.SCTLR_EL1, SCTLR.UMA) ? trapEl0(core) : ALLOWED;
+}
+
+const ICH_HCR = sysregKey(3, 4, 12, 11, 0);
+const ICH_HCR_TC = 10n;
+const ICH_HCR_TALL0 = 11n;
+const ICH_HCR_TALL1 = 12n;
+const ICH_HCR_TDIR = 14n;
+
+function gicTrap(core: CoreState, el: number, ...controls: bigint[]): Verdict {
+  if (el !== 1) return ALLOWED;
+  const value = core.gicRead(ICH_HCR) ?? 0n;
+  return controls.some((n) => (value >> n) & 1n) ? TRAP_EL2 : ALLOWED;
+}
+
+export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: boolean) => Verdict>> = {
+  ctr: (core, el) => sctlrThenHcr(core, el, SCTLR.UCT, [HCR.TID2]),
+  fp: fpVerdict,
+  cpacr: (core, el) => (el === 1 && bit(core, SR.CPTR_EL2, 31) ? TRAP_EL2 : ALLOWED),
+  daif: daifVerdict,
+  scxtnum(core, el) {
+    if (el === 0 && el0Control(core, SCTLR.TSCXT)) return trapEl0(core);
+    return el === 2 || inHost(core) || bit(core, SR.HCR_EL2, HCR.EnSCXT) ? ALLOWED : TRAP_EL2;
+  },
+  debug: (core, el) => debugTrap(core, el, MDCR.TDA),
+  debugOs: (core, el) => debugTrap(core, el, MDCR.TDOSA),
+  debugRom: (core, el) => debugTrap(core, el, MDCR.TDRA),
+  debugComms(core, el) {
+    if (el === 0 && bit(core, SR.MDSCR_EL1, MDSCR.TDCC)) return trapEl0(core);
+    return debugTrap(core, el, MDCR.TDA);
+  },
+  counterFrequency: (core, el) => counterControl(core, el, 0, 1),
+  physicalCounter: (core, el) => counterControl(core, el, 0, 0) || counterControl2(core, el, 0, 10),
+  virtualCounter: (core, el) => counterControl(core, el, 1, 1),
+  physicalTimer: (core, el) => counterControl(core, el, 9, 9) || counterControl2(core, el, 1, 11),
+  virtualTimer: (core, el) => counterControl(core, el, 8, 8),
+  // SP_EL0 cannot be named while it is the stack pointer in use.
+  spEl0: (core) => (bit(core, F.PSTATE, 0) ? ALLOWED : UNDEFINED),
+  gicCommon: (core, el) => gicTrap(core, el, ICH_HCR_TC),
+  gicDirect: (core, el) => gicTrap(core, el, ICH_HCR_TC, ICH_HCR_TDIR),
+  gicSgi(core, el) {
+    if (el === 1 && (bit(core, SR.HCR_EL2, HCR.FMO) || bit(core, SR.HCR_EL2, HCR.IMO))) return TRAP_EL2;
+    return gicTrap(core, el, ICH_HCR_TC);
+  },
+  gicGroup0: (core, el) => gicTrap(core, el, ICH_HCR_TALL0),
+  gicGroup1: (core, el) => gicTrap(core, el, ICH_HCR_TALL1),
+};

@@ -1,0 +1,104 @@
+import { bit, currentEl, inHost } from './exception.ts';
+import type { CoreState } from './state.ts';
+import { HCR } from './sysreg-bits.ts';
+import { SR } from './sysreg-slots.ts';
+
+/**
+ * The generic timers of a frame (DDI 0487, D11). Each is a CTL and a CVAL register; TVAL is a view on CVAL.
+ */
+
+/** Timer outputs, as bits. */
+export const TIMER = { PHYSICAL: 1, VIRTUAL: 2, EL2_PHYSICAL: 4, EL2_VIRTUAL: 8 } as const;
+
+export type TimerName = 'CNTP' | 'CNTV' | 'CNTHP' | 'CNTHV';
+
+interface Timer {
+  readonly output: number;
+  readonly ctl: number;
+  readonly cval: number;
+  /** CNTV counts from CNTVOFF_EL2. */
+  readonly offset: boolean;
+}
+
+const TIMERS: Record<TimerName, Timer> = {
+  CNTP: { output: TIMER.PHYSICAL, ctl: SR.CNTP_CTL_EL0, cval: SR.CNTP_CVAL_EL0, offset: false },
+  CNTV: { output: TIMER.VIRTUAL, ctl: SR.CNTV_CTL_EL0, cval: SR.CNTV_CVAL_EL0, offset: true },
+  CNTHP: { output: TIMER.EL2_PHYSICAL, ctl: SR.CNTHP_CTL_EL2, cval: SR.CNTHP_CVAL_EL2, offset: false },
+  CNTHV: { output: TIMER.EL2_VIRTUAL, ctl: SR.CNTHV_CTL_EL2, cval: SR.CNTHV_CVAL_EL2, offset: false },
+};
+const ALL = Object.values(TIMERS);
+
+const ENABLE = 1;
+const IMASK = 2;
+const ISTATUS = 4n;
+
+function read64(core: CoreState, offset: number): bigint {
+  return BigInt.asUintN(64, core.i64[(core.frame + offset) >> 3]!);
+}
+
+/** The count that a timer compares with, 64 bits. */
+function count(core: CoreState, timer: Timer): bigint {
+  const physical = BigInt(core.counter());
+  return timer.offset ? BigInt.asUintN(64, physical - read64(core, SR.CNTVOFF_EL2)) : physical;
+}
+
+/** CNTPCT_EL0. */
+export function physicalCount(core: CoreState): bigint {
+  return BigInt(core.counter());
+}
+
+/** CNTVCT_EL0 as the current EL sees it: a host at EL2 has no virtual offset. */
+export function virtualCount(core: CoreState): bigint {
+  const el = currentEl(core);
+  if ((el === 2 && bit(core, SR.HCR_EL2, HCR.E2H)) || (el === 0 && inHost(core))) return physicalCount(core);
+  return count(core, TIMERS.CNTV);
+}
+
+/** CTL with ISTATUS, which is zero while the timer is disabled. */
+export function readTimerControl(core: CoreState, name: TimerName): bigint {
+  const timer = TIMERS[name];
+  const ctl = read64(core, timer.ctl);
+  if (!(ctl & 1n)) return ctl;
+  return count(core, timer) >= read64(core, timer.cval) ? ctl | ISTATUS : ctl;
+}
+
+/** TVAL: the low 32 bits of what is left until CVAL. */
+export function readTimerValue(core: CoreState, name: TimerName): bigint {
+  const timer = TIMERS[name];
+  return BigInt.asUintN(32, read64(core, timer.cval) - count(core, timer));
+}
+
+/** Writes TVAL: CVAL becomes the count plus the signed 32-bit value. */
+export function writeTimerValue(core: CoreState, name: TimerName, value: bigint): void {
+  const timer = TIMERS[name];
+  const cval = count(core, timer) + BigInt.asIntN(32, value);
+  core.i64[(core.frame + timer.cval) >> 3] = BigInt.asIntN(64, cval);
+}
+
+/** The active outputs of the frame's timers, bits of `TIMER`: enabled, not masked, condition met. */
+export function timerOutputs(core: CoreState): number {
+  let outputs = 0;
+  for (const timer of ALL) {
+    const ctl = core.i32[(core.frame + timer.ctl) >> 2]!;
+    if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
+    if (count(core, timer) >= read64(core, timer.cval)) outputs |= timer.output;
+  }
+  return outputs;
+}
+
+/**
+ * When the outputs change next.
+ * @returns the value of `core.counter()` at which the next inactive, enabled and unmasked timer meets its condition;
+ * Infinity when none will.
+ */
+export function nextTimerTicks(core: CoreState): number {
+  const now = core.counter();
+  let next = Infinity;
+  for (const timer of ALL) {
+    const ctl = core.i32[(core.frame + timer.ctl) >> 2]!;
+    if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
+    const left = read64(core, timer.cval) - count(core, timer);
+    if (left > 0n) next = Math.min(next, now + Number(left));
+  }
+  return next;
+}
