@@ -1,0 +1,100 @@
+import type { AnyFields, Instruction } from './encoding.ts';
+import { CC } from './flags.ts';
+import { Translator, type Context } from './translator.ts';
+import type { Decoded } from './decode.ts';
+
+/** Registers that an instruction may read and write: bit r of lo for X0–X30 and SP, of hi for V0–V31. */
+export interface Roles {
+  readLo: number;
+  readHi: number;
+  writeLo: number;
+  writeHi: number;
+  setsFlags: boolean;
+}
+
+interface FieldRole {
+  name: string;
+  readX: boolean;
+  readSp: boolean;
+  writeX: boolean;
+  writeSp: boolean;
+  readV: boolean;
+  writeV: boolean;
+}
+
+interface Shape {
+  fields: FieldRole[];
+  fixed: Roles;
+}
+
+const REGISTER_FIELD = /^R[a-z]\d?$/;
+const probe = new Translator();
+const context: Context = { el: 2, fpTrap: false, e2h: false };
+const shapes = new Map<Instruction, Map<number, Shape>>();
+
+/** Runs the meaning on a probe: which registers does it touch with these fields? */
+function touch(row: Instruction, fields: AnyFields): Roles {
+  probe.begin(context);
+  probe.beginInstruction(0, 0);
+  row.translate(probe, fields);
+  return { readLo: probe.readLo, readHi: probe.readHi, writeLo: probe.writeLo, writeHi: probe.writeHi, setsFlags: probe.cc !== CC.frame };
+}
+
+/**
+ * The meaning itself says which register fields it reads and writes: it is run on a probe with a number of its own in
+ * each register field, once for each combination of the other fields (immediates apart). The region's builder uses the
+ * answer to plan; it stays correct when an answer is too small.
+ */
+function shapeOf(row: Instruction, actual: AnyFields): Shape {
+  const registers = row.fields.filter((f) => REGISTER_FIELD.test(f.name));
+  const numbered: { [name: string]: number } = { ...actual };
+  registers.forEach((f, i) => (numbered[f.name] = 8 + 3 * i));
+  const general = touch(row, numbered as AnyFields);
+  const out: Shape = { fields: [], fixed: { ...general } };
+  const at = (mask: number, n: number): boolean => ((mask >>> n) & 1) !== 0;
+  for (const f of registers) {
+    const n = numbered[f.name]!;
+    // With 31 in the field: does it mean SP?
+    const special = touch(row, { ...numbered, [f.name]: 31 } as AnyFields);
+    const role: FieldRole = {
+      name: f.name,
+      readX: at(general.readLo, n),
+      readSp: at(special.readLo, 31),
+      writeX: at(general.writeLo, n),
+      writeSp: at(special.writeLo, 31),
+      readV: at(general.readHi, n),
+      writeV: at(general.writeHi, n),
+    };
+    out.fields.push(role);
+    const keep = ~(1 << n);
+    out.fixed.readLo &= keep;
+    out.fixed.writeLo &= keep;
+    out.fixed.readHi &= keep;
+    out.fixed.writeHi &= keep;
+  }
+  return out;
+}
+
+/** Adds the roles of one decoded instruction to `out`. */
+export function addRoles(decoded: Decoded, out: Roles): void {
+  const { row, fields } = decoded;
+  let byKey = shapes.get(row);
+  if (byKey === undefined) shapes.set(row, (byKey = new Map<number, Shape>()));
+  let key = fields.word;
+  for (const f of row.fields) if (REGISTER_FIELD.test(f.name) || f.name.startsWith('imm')) key &= ~((2 ** f.width - 1) << f.lsb);
+  let shape = byKey.get(key);
+  if (shape === undefined) byKey.set(key, (shape = shapeOf(row, fields)));
+  out.readLo |= shape.fixed.readLo;
+  out.readHi |= shape.fixed.readHi;
+  out.writeLo |= shape.fixed.writeLo;
+  out.writeHi |= shape.fixed.writeHi;
+  out.setsFlags ||= shape.fixed.setsFlags;
+  for (const f of shape.fields) {
+    const n = fields[f.name]!;
+    const bit = 1 << n;
+    if (n === 31 ? f.readSp : f.readX) out.readLo |= bit;
+    if (n === 31 ? f.writeSp : f.writeX) out.writeLo |= bit;
+    if (f.readV) out.readHi |= bit;
+    if (f.writeV) out.writeHi |= bit;
+  }
+}
