@@ -1,0 +1,224 @@
+import { decode, type Decoded } from './decode.ts';
+import type { Flow } from './encoding.ts';
+import { addRoles, type Roles } from './roles.ts';
+
+/** Instructions in a page of 4 KiB, the bound of a region. */
+export const PAGE_WORDS = 1024;
+
+/** An edge: to a block of the region, or out of it to an offset (words from the page's start; may lie outside the page). */
+export interface Edge {
+  block: number;
+  target: number;
+}
+
+export interface Block {
+  /** First word and number of words. */
+  start: number;
+  count: number;
+  instructions: (Decoded | undefined)[];
+  /** How the last instruction hands on control; `next` falls into the following block. */
+  flow: Flow | 'undefined';
+  /** The branch's target. */
+  taken: Edge | undefined;
+  /** Where control goes on otherwise; after calls too. */
+  fall: Edge | undefined;
+  roles: Roles;
+}
+
+/**
+ * Finds the blocks that are statically reachable from a word of a page without leaving it, going on after calls.
+ * Block 0 is the entry; blocks are in reverse postorder.
+ * @param word reads a word of the page
+ */
+export function findBlocks(entry: number, word: (index: number) => number, maxWords: number): Block[] {
+  const decoded = new Map<number, Decoded | undefined>();
+  const leaders = new Set<number>([entry]);
+  const work = [entry];
+  while (work.length > 0 && decoded.size < maxWords) {
+    let at = work.pop()!;
+    while (at >= 0 && at < PAGE_WORDS && !decoded.has(at)) {
+      const d = decode(word(at));
+      decoded.set(at, d);
+      const flow = d?.row.flow ?? 'exit';
+      if (flow === 'next') {
+        at++;
+        continue;
+      }
+      if (d !== undefined && (flow === 'jump' || flow === 'branch')) {
+        const target = at + (d.row.offset!(d.fields) >> 2);
+        if (target >= 0 && target < PAGE_WORDS) {
+          leaders.add(target);
+          if (flow === 'jump') {
+            // Straight on at the target, so that code is found in the order it runs.
+            at = target;
+            continue;
+          }
+          work.push(target);
+        }
+        if (flow === 'jump') break;
+      }
+      if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') {
+        at++;
+        leaders.add(at);
+        continue;
+      }
+      break;
+    }
+  }
+
+  const blocks: Block[] = [];
+  const blockAt = new Map<number, number>();
+  for (const start of leaders) {
+    if (!decoded.has(start)) continue;
+    blockAt.set(start, blocks.length);
+    const block: Block = {
+      start,
+      count: 0,
+      instructions: [],
+      flow: 'next',
+      taken: undefined,
+      fall: undefined,
+      roles: { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlags: false },
+    };
+    for (let at = start; ; ) {
+      const d = decoded.get(at);
+      block.instructions.push(d);
+      block.count++;
+      if (d !== undefined) addRoles(d, block.roles);
+      const flow = d?.row.flow ?? 'undefined';
+      at++;
+      if (flow !== 'next') {
+        block.flow = flow;
+        if (flow === 'jump' || flow === 'branch') block.taken = { block: -1, target: at - 1 + (d!.row.offset!(d!.fields) >> 2) };
+        if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') block.fall = { block: -1, target: at };
+        break;
+      }
+      if (leaders.has(at) || !decoded.has(at) || block.count === 255) {
+        if (block.count === 255) leaders.add(at);
+        block.fall = { block: -1, target: at };
+        break;
+      }
+    }
+    blocks.push(block);
+  }
+  for (const block of blocks) {
+    for (const edge of [block.taken, block.fall]) if (edge !== undefined) edge.block = blockAt.get(edge.target) ?? -1;
+  }
+  return reversePostorder(blocks, blockAt.get(entry)!);
+}
+
+function reversePostorder(blocks: Block[], entry: number): Block[] {
+  const order: number[] = [];
+  const state = new Uint8Array(blocks.length);
+  const stack: number[] = [entry];
+  while (stack.length > 0) {
+    const b = stack[stack.length - 1]!;
+    if (state[b] === 0) {
+      state[b] = 1;
+      // The fall-through is visited last, so that it comes first in the order.
+      for (const edge of [blocks[b]!.fall, blocks[b]!.taken]) if (edge !== undefined && edge.block >= 0 && state[edge.block] === 0) stack.push(edge.block);
+    } else {
+      stack.pop();
+      if (state[b] === 1) {
+        state[b] = 2;
+        order.push(b);
+      }
+    }
+  }
+  order.reverse();
+  const renumbered = new Map(order.map((old, now) => [old, now]));
+  const result = order.map((old) => blocks[old]!);
+  for (const block of result) for (const edge of [block.taken, block.fall]) if (edge !== undefined && edge.block >= 0) edge.block = renumbered.get(edge.block)!;
+  return result;
+}
+
+/** Structure of a flow graph in reverse postorder: what structured control flow needs. */
+export interface Structure {
+  /** Immediate dominators; the entry's is itself. */
+  readonly idom: Int32Array;
+  /** Children in the dominator tree, in reverse postorder. */
+  readonly children: readonly number[][];
+  readonly isLoopHeader: Uint8Array;
+  /** More than one forward edge comes in. */
+  readonly isMerge: Uint8Array;
+  /** Predecessors by forward and by back edges. */
+  readonly forward: readonly number[][];
+  readonly back: readonly number[][];
+}
+
+export function successors(block: Block): number[] {
+  const out: number[] = [];
+  if (block.taken !== undefined && block.taken.block >= 0) out.push(block.taken.block);
+  if (block.fall !== undefined && block.fall.block >= 0) out.push(block.fall.block);
+  return out;
+}
+
+/** Analyses the graph; edges that make it irreducible are turned into edges out of the region. */
+export function structure(blocks: Block[]): Structure {
+  for (;;) {
+    const idom = dominators(blocks);
+    let reducible = true;
+    blocks.forEach((block, b) => {
+      for (const edge of [block.taken, block.fall]) {
+        if (edge === undefined || edge.block < 0 || edge.block > b || dominates(idom, edge.block, b)) continue;
+        edge.block = -1;
+        reducible = false;
+      }
+    });
+    if (!reducible) continue;
+    const n = blocks.length;
+    const children: number[][] = blocks.map(() => []);
+    const forward: number[][] = blocks.map(() => []);
+    const back: number[][] = blocks.map(() => []);
+    for (let b = 1; b < n; b++) children[idom[b]!]!.push(b);
+    blocks.forEach((block, b) => {
+      for (const s of successors(block)) (s > b ? forward : back)[s]!.push(b);
+    });
+    return {
+      idom,
+      children,
+      forward,
+      back,
+      isLoopHeader: Uint8Array.from(back, (p) => (p.length > 0 ? 1 : 0)),
+      isMerge: Uint8Array.from(forward, (p) => (p.length > 1 ? 1 : 0)),
+    };
+  }
+}
+
+function dominates(idom: Int32Array, a: number, b: number): boolean {
+  while (b > a) b = idom[b]!;
+  return a === b;
+}
+
+/** Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm. */
+function dominators(blocks: Block[]): Int32Array {
+  const n = blocks.length;
+  const preds: number[][] = blocks.map(() => []);
+  blocks.forEach((block, b) => {
+    for (const s of successors(block)) preds[s]!.push(b);
+  });
+  const idom = new Int32Array(n).fill(-1);
+  idom[0] = 0;
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = 1; b < n; b++) {
+      let dom = -1;
+      for (const p of preds[b]!) {
+        if (idom[p]! < 0) continue;
+        if (dom < 0) dom = p;
+        else {
+          let q = p;
+          while (q !== dom) {
+            while (q > dom) q = idom[q]!;
+            while (dom > q) dom = idom[dom]!;
+          }
+        }
+      }
+      if (idom[b] !== dom) {
+        idom[b] = dom;
+        changed = true;
+      }
+    }
+  }
+  return idom;
+}

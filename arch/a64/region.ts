@@ -1,0 +1,500 @@
+import { F } from '../core/frame.ts';
+import { T, W } from '../wasm/opcodes.ts';
+import { CC } from './flags.ts';
+import { findBlocks, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
+import { IMPORT, P, Translator, V0, type Context, type Local } from './translator.ts';
+
+/** A translated region: one WebAssembly function's locals and code, and where it came from. */
+export interface Region {
+  /** Entry, as a word offset in its page. */
+  readonly entry: number;
+  readonly context: Context;
+  /** Function body as the code section wants it, without its size. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Pairs: first word and number of words of each block translated. */
+  readonly extents: readonly number[];
+  /** Guest instructions translated. */
+  readonly instructions: number;
+}
+
+/** Type index of a region's function in its module. */
+export const REGION_TYPE = 0;
+/** Longest region, in instructions. */
+const MAX_INSTRUCTIONS = 600;
+
+interface RegisterSet {
+  lo: number;
+  hi: number;
+}
+
+interface Plan {
+  /** Registers whose locals hold their values at the block's start. */
+  readonly validIn: RegisterSet[];
+  /** Registers changed since they were last in the frame. */
+  readonly dirtyIn: RegisterSet[];
+  readonly validOut: RegisterSet[];
+  readonly dirtyOut: RegisterSet[];
+}
+
+const isCall = (block: Block): boolean => block.flow === 'call' || block.flow === 'callIndirect';
+
+/**
+ * Plans where registers live. A loop without calls gets every register that it uses loaded in front of it; elsewhere a
+ * register is loaded where it is first used. A call ends all validity: registers are in the frame then.
+ */
+function plan(blocks: readonly Block[], s: Structure): Plan {
+  const n = blocks.length;
+  const wanted: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
+  for (let h = 0; h < n; h++) {
+    if (s.isLoopHeader[h] === 0) continue;
+    const body = new Set<number>([h]);
+    const work = [...s.back[h]!];
+    while (work.length > 0) {
+      const b = work.pop()!;
+      if (body.has(b)) continue;
+      body.add(b);
+      work.push(...s.forward[b]!, ...s.back[b]!);
+    }
+    let calls = false;
+    const use = { lo: 0, hi: 0 };
+    for (const b of body) {
+      const block = blocks[b]!;
+      if (isCall(block)) calls = true;
+      use.lo |= block.roles.readLo | block.roles.writeLo;
+      use.hi |= block.roles.readHi | block.roles.writeHi;
+    }
+    if (!calls) wanted[h] = use;
+  }
+
+  const validIn: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
+  const validOut: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = 0; b < n; b++) {
+      let lo = b === 0 ? 0 : -1;
+      let hi = lo;
+      for (const p of s.forward[b]!) {
+        lo &= validOut[p]!.lo;
+        hi &= validOut[p]!.hi;
+      }
+      lo |= wanted[b]!.lo;
+      hi |= wanted[b]!.hi;
+      for (const p of s.back[b]!) {
+        lo &= validOut[p]!.lo;
+        hi &= validOut[p]!.hi;
+      }
+      const roles = blocks[b]!.roles;
+      const call = isCall(blocks[b]!);
+      const outLo = call ? 0 : lo | roles.readLo | roles.writeLo;
+      const outHi = call ? 0 : hi | roles.readHi | roles.writeHi;
+      const vi = validIn[b]!;
+      const vo = validOut[b]!;
+      if (vi.lo !== lo || vi.hi !== hi || vo.lo !== outLo || vo.hi !== outHi) {
+        vi.lo = lo;
+        vi.hi = hi;
+        vo.lo = outLo;
+        vo.hi = outHi;
+        changed = true;
+      }
+    }
+  }
+
+  const dirtyIn: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
+  const dirtyOut: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = 0; b < n; b++) {
+      let lo = 0;
+      let hi = 0;
+      for (const p of [...s.forward[b]!, ...s.back[b]!]) {
+        lo |= dirtyOut[p]!.lo;
+        hi |= dirtyOut[p]!.hi;
+      }
+      lo &= validIn[b]!.lo;
+      hi &= validIn[b]!.hi;
+      const roles = blocks[b]!.roles;
+      const call = isCall(blocks[b]!);
+      const outLo = call ? 0 : lo | roles.writeLo;
+      const outHi = call ? 0 : hi | roles.writeHi;
+      const di = dirtyIn[b]!;
+      const d = dirtyOut[b]!;
+      if (di.lo !== lo || di.hi !== hi || d.lo !== outLo || d.hi !== outHi) {
+        di.lo = lo;
+        di.hi = hi;
+        d.lo = outLo;
+        d.hi = outHi;
+        changed = true;
+      }
+    }
+  }
+  return { validIn, dirtyIn, validOut, dirtyOut };
+}
+
+/** The registers a region writes, in the order in which they first become dirty. */
+function chainOrder(blocks: readonly Block[]): number[] {
+  const order: number[] = [];
+  let lo = 0;
+  let hi = 0;
+  for (const block of blocks) {
+    const newLo = block.roles.writeLo & ~lo;
+    const newHi = block.roles.writeHi & ~hi;
+    for (let r = 0; r < 32; r++) if ((newLo >>> r) & 1) order.push(r);
+    for (let r = 0; r < 32; r++) if ((newHi >>> r) & 1) order.push(V0 + r);
+    lo |= newLo;
+    hi |= newHi;
+  }
+  return order;
+}
+
+/** Makes regions; one builder serves a core. */
+export class RegionBuilder {
+  private readonly t = new Translator();
+  private blocks: Block[] = [];
+  private structure!: Structure;
+  private plan!: Plan;
+  private entry = 0;
+  /** Depth of the block or loop that a branch to a block goes to, once open. */
+  private labels = new Int32Array(0);
+  /** What is known of the flags where each forward edge arrives. */
+  private ccIn: number[][] = [];
+  private setsFlags = false;
+
+  /**
+   * Translates the region at word `entry` of a page.
+   * @param word reads a word of the page
+   */
+  build(entry: number, word: (index: number) => number, context: Context): Region {
+    const t = this.t;
+    const blocks = (this.blocks = findBlocks(entry, word, MAX_INSTRUCTIONS));
+    const s = (this.structure = structure(blocks));
+    this.plan = plan(blocks, s);
+    this.entry = entry;
+    this.labels = new Int32Array(blocks.length).fill(-1);
+    this.ccIn = blocks.map(() => []);
+    this.setsFlags = blocks.some((b) => b.roles.setsFlags);
+
+    t.begin(context);
+    t.chain = Uint8Array.from(chainOrder(blocks));
+    // Level 0 of the chain is the outermost block: leave without a register to write back.
+    t.op(W.block, T.void);
+    t.depth++;
+    t.chainDepth = t.depth;
+    for (let i = 0; i < t.chain.length; i++) {
+      t.op(W.block, T.void);
+      t.depth++;
+    }
+    t.frameLoad(W.i64_load, F.ICOUNT);
+    t.tee(t.icount);
+    this.checkDeadline(0);
+    if (this.setsFlags) t.flagsAtBlockStart(CC.frame);
+    this.emitTree(0);
+    for (let i = t.chain.length - 1; i >= 0; i--) {
+      t.op(W.end);
+      t.depth--;
+      const r = t.chain[i]!;
+      // A register of the chain without a local is never valid: nothing branches here.
+      if (t.registerLocal[r]! >= 0) t.store(r);
+    }
+    t.op(W.end);
+    t.depth--;
+    t.cc = t.ccLocal >= 0 ? CC.dynamic : CC.frame;
+    t.dirtyLo = t.dirtyHi = 0;
+    t.writeBack();
+    t.i32(1);
+    t.op(W.end);
+
+    let instructions = 0;
+    const extents: number[] = [];
+    for (const b of blocks) {
+      instructions += b.count;
+      extents.push(b.start, b.count);
+    }
+    return { entry, context, body: this.body(), extents, instructions };
+  }
+
+  private body(): Uint8Array<ArrayBuffer> {
+    const t = this.t;
+    const header: number[] = [];
+    const leb = (n: number): void => {
+      for (; n >= 0x80; n >>>= 7) header.push((n & 0x7f) | 0x80);
+      header.push(n);
+    };
+    const runs: [number, number][] = [];
+    for (const type of t.localTypes) {
+      const last = runs[runs.length - 1];
+      if (last !== undefined && last[1] === type) last[0]++;
+      else runs.push([1, type]);
+    }
+    leb(runs.length);
+    for (const [count, type] of runs) {
+      leb(count);
+      header.push(type);
+    }
+    const body = new Uint8Array(header.length + t.code.length);
+    body.set(header);
+    body.set(t.code.view(), header.length);
+    return body;
+  }
+
+  /** Pops the instruction count; leaves with F.PC at the block when it has reached the deadline. */
+  private checkDeadline(b: number): void {
+    const t = this.t;
+    t.frameLoad(W.i64_load, F.DEADLINE);
+    t.op(W.i64_ge_s);
+    t.beginInstruction((this.blocks[b]!.start - this.entry) * 4, 0);
+    t.if(T.void, () => {
+      t.frameStore(W.i64_store, F.PC, () => t.pc());
+      t.leaveThroughChain();
+    });
+  }
+
+  private startState(b: number): void {
+    const t = this.t;
+    const p = this.plan;
+    t.validLo = p.validIn[b]!.lo;
+    t.validHi = p.validIn[b]!.hi;
+    t.dirtyLo = p.dirtyIn[b]!.lo;
+    t.dirtyHi = p.dirtyIn[b]!.hi;
+  }
+
+  private emitTree(b: number): void {
+    const merges = this.structure.children[b]!.filter((c) => this.structure.isMerge[c] !== 0);
+    if (this.structure.isLoopHeader[b] === 0) {
+      this.emitWithin(b, merges);
+      return;
+    }
+    const t = this.t;
+    if (b === 0) {
+      // The loop's registers are loaded in front of it.
+      t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
+      this.loadMissing(0);
+    }
+    t.op(W.loop, T.void);
+    t.depth++;
+    this.labels[b] = t.depth;
+    this.emitWithin(b, merges);
+    t.op(W.end);
+    t.depth--;
+  }
+
+  /** The block's code inside one `block` for each merge that it dominates, the last of them outermost. */
+  private emitWithin(b: number, merges: number[]): void {
+    const t = this.t;
+    const last = merges.pop();
+    if (last === undefined) {
+      this.emitBlock(b);
+      return;
+    }
+    t.op(W.block, T.void);
+    t.depth++;
+    const depth = t.depth;
+    this.labels[last] = depth;
+    this.emitWithin(b, merges);
+    t.op(W.end);
+    t.depth--;
+    // A loop header that is a merge as well gets its own label now.
+    this.emitTree(last);
+  }
+
+  private loadMissing(b: number): void {
+    const t = this.t;
+    const want = this.plan.validIn[b]!;
+    const lo = want.lo & ~t.validLo;
+    const hi = want.hi & ~t.validHi;
+    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
+    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
+  }
+
+  private emitBlock(b: number): void {
+    const t = this.t;
+    const block = this.blocks[b]!;
+    const header = this.structure.isLoopHeader[b] !== 0;
+    this.startState(b);
+    if (b !== 0 || header) {
+      const known = this.ccIn[b]!;
+      const agreed = known.length > 0 && known.every((c) => c === known[0]) ? known[0]! : CC.dynamic;
+      t.flagsAtBlockStart(!this.setsFlags ? CC.frame : header ? CC.dynamic : agreed);
+    }
+    if (header) {
+      t.get(t.icount);
+      this.checkDeadline(b);
+    }
+    t.get(t.icount);
+    t.i64(block.count);
+    t.op(W.i64_add);
+    t.set(t.icount);
+    for (let i = 0; i < block.count; i++) {
+      const d = block.instructions[i];
+      t.beginInstruction((block.start - this.entry + i) * 4, block.count - i);
+      if (d === undefined) t.undefined();
+      else d.row.translate(t, d.fields);
+      if (t.ended) return;
+    }
+    this.emitEnd(b, block);
+  }
+
+  private emitEnd(b: number, block: Block): void {
+    const t = this.t;
+    switch (block.flow) {
+      case 'next':
+        this.settle(b);
+        this.emitEdge(b, block.fall!);
+        break;
+      case 'jump':
+        this.settle(b);
+        this.emitEdge(b, block.taken!);
+        break;
+      case 'branch': {
+        // The condition is on the operand stack; settling only touches registers.
+        this.settle(b);
+        const saved = this.save();
+        const direct = this.directLabel(b, block.taken!);
+        if (direct >= 0) {
+          t.op(W.br_if);
+          t.code.u32(direct);
+          this.noteFlags(block.taken!);
+        } else {
+          t.op(W.if, T.void);
+          t.depth++;
+          this.emitEdge(b, block.taken!);
+          t.op(W.end);
+          t.depth--;
+          this.restore(saved);
+        }
+        this.emitEdge(b, block.fall!);
+        break;
+      }
+      case 'call':
+      case 'callIndirect': {
+        let target: Local | undefined;
+        if (block.flow === 'callIndirect') target = t.popTemp(T.i64);
+        t.pc(4);
+        t.setX(30);
+        t.writeBack();
+        t.get(P.frame);
+        const d = block.instructions[block.count - 1]!;
+        const pushTarget = (): void => (target === undefined ? t.pc(d.row.offset!(d.fields)) : t.get(target));
+        pushTarget();
+        t.pc(4);
+        t.get(P.depth);
+        t.i32(1);
+        t.op(W.i32_sub);
+        t.get(P.frame);
+        pushTarget();
+        t.get(P.depth);
+        t.call(IMPORT.lookup);
+        t.op(W.call_indirect);
+        t.code.u32(REGION_TYPE);
+        t.code.u32(0);
+        t.op(W.if, T.void);
+        t.i32(1);
+        t.op(W.return, W.end);
+        t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
+        if (t.ccLocal >= 0) {
+          t.i32(CC.frame);
+          t.set(t.ccLocal);
+        }
+        t.cc = CC.frame;
+        t.frameLoad(W.i64_load, F.ICOUNT);
+        t.set(t.icount);
+        this.emitEdge(b, block.fall!);
+        break;
+      }
+      case 'return': {
+        const target = t.popTemp(T.i64);
+        t.writeBack();
+        t.get(target);
+        t.get(P.ret);
+        t.op(W.i64_eq, W.if, T.void);
+        t.i32(0);
+        t.op(W.return, W.end);
+        this.tailJump(() => t.get(target));
+        break;
+      }
+      case 'indirect': {
+        const target = t.popTemp(T.i64);
+        t.writeBack();
+        this.tailJump(() => t.get(target));
+        break;
+      }
+      default:
+        throw new Error('an instruction that leaves the region did not emit its exit');
+    }
+  }
+
+  /** Continues at an address in another region, with this one's place on the host's stack. */
+  private tailJump(target: () => void): void {
+    const t = this.t;
+    t.get(P.frame);
+    target();
+    t.get(P.ret);
+    t.get(P.depth);
+    t.get(P.frame);
+    target();
+    t.i32(1);
+    t.call(IMPORT.lookup);
+    t.op(W.return_call_indirect);
+    t.code.u32(REGION_TYPE);
+    t.code.u32(0);
+  }
+
+  /** Makes the state at a block's end what the plan says. */
+  private settle(b: number): void {
+    const t = this.t;
+    const out = this.plan.validOut[b]!;
+    const lo = out.lo & ~t.validLo;
+    const hi = out.hi & ~t.validHi;
+    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
+    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
+  }
+
+  private save(): [number, number, number, number, number] {
+    const t = this.t;
+    return [t.validLo, t.validHi, t.dirtyLo, t.dirtyHi, t.cc];
+  }
+
+  private restore(saved: [number, number, number, number, number]): void {
+    const t = this.t;
+    [t.validLo, t.validHi, t.dirtyLo, t.dirtyHi, t.cc] = saved;
+  }
+
+  private noteFlags(edge: Edge): void {
+    this.ccIn[edge.block]!.push(this.t.cc);
+  }
+
+  /** The relative label of an edge that needs no code of its own, or -1. */
+  private directLabel(from: number, edge: Edge): number {
+    const t = this.t;
+    const to = edge.block;
+    if (to < 0) return -1;
+    const back = to <= from;
+    if (!back && this.structure.isMerge[to] === 0) return -1;
+    const v = this.plan.validIn[to]!;
+    const d = this.plan.dirtyIn[to]!;
+    const clean = ((v.lo & ~t.validLo) | (v.hi & ~t.validHi) | (t.dirtyLo & ~d.lo) | (t.dirtyHi & ~d.hi)) === 0;
+    return clean ? t.depth - this.labels[to]! : -1;
+  }
+
+  /** Emits a transfer of control along an edge; nothing falls through. */
+  private emitEdge(from: number, edge: Edge): void {
+    const t = this.t;
+    const to = edge.block;
+    if (to < 0) {
+      t.writeBack();
+      const offset = (edge.target - this.entry) * 4 - t.pcOffset;
+      this.tailJump(() => t.pc(offset));
+      return;
+    }
+    const d = this.plan.dirtyIn[to]!;
+    t.storeMask(t.dirtyLo & ~d.lo, t.dirtyHi & ~d.hi);
+    this.loadMissing(to);
+    if (to <= from || this.structure.isMerge[to] !== 0) {
+      if (to > from) this.noteFlags(edge);
+      t.op(W.br);
+      t.code.u32(t.depth - this.labels[to]!);
+    } else {
+      this.noteFlags(edge);
+      this.emitTree(to);
+    }
+  }
+}
