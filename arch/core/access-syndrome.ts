@@ -1,0 +1,36 @@
+/** What ESR_EL2.ISS says of a load or store when ISV = 1 (DDI 0487, ISS encoding for an exception from a Data Abort). */
+export interface AccessSyndrome {
+  size: 1 | 2 | 4 | 8;
+  signed: boolean;
+  register: number;
+  /** The register is 64 bits wide. */
+  wide: boolean;
+  acquireRelease: boolean;
+}
+
+/**
+ * The syndrome of a load or store of a single general-purpose register without writeback; undefined for every other
+ * instruction, whose aborts have ISV = 0.
+ */
+export function accessSyndrome(word: number): AccessSyndrome | undefined {
+  const size = word >>> 30;
+  const register = word & 31;
+  const bytes = (1 << size) as 1 | 2 | 4 | 8;
+  // Load-acquire, store-release (LDAR, STLR, LDLAR, STLLR): size 001000 1 L 0 11111 o0 11111 Rn Rt.
+  if ((word & 0x3fa0_0000) === 0x0880_0000) {
+    return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: (word & 0x8000) !== 0 };
+  }
+  // Load register literal has no ISV either; loads and stores of a register: size 111 V 0x.
+  if ((word & 0x3c00_0000) !== 0x3800_0000 && (word & 0x3f00_0000) !== 0x3900_0000) return undefined;
+  if ((word & 0x0400_0000) !== 0) return undefined;
+  if ((word & 0x0100_0000) === 0) {
+    const form = (word >>> 10) & 3;
+    const registerOffset = (word & 0x0020_0000) !== 0;
+    // Post-index (01) and pre-index (11) write back; with bit 21 set only register offset (10) is a plain access.
+    if (registerOffset ? form !== 2 : (form & 1) !== 0) return undefined;
+  }
+  const opc = (word >>> 22) & 3;
+  if (size === 3 && opc >= 2) return undefined; // PRFM
+  const signed = opc >= 2;
+  return { size: bytes, signed, register, wide: signed ? opc === 2 : size === 3, acquireRelease: false };
+}

@@ -1,0 +1,166 @@
+import { RegionBuilder, type Region } from '../a64/region.ts';
+import type { Context } from '../a64/translator.ts';
+import { RegionModules, type RuntimeExports } from './runtime.ts';
+
+/** Words in a 64-byte line, the unit of IC IVAU. */
+const LINE_WORDS = 16;
+
+interface Entry {
+  /** Table index, and the place of its words in `PageCode.words`: pairs of first word and count. */
+  index: number;
+  extents: readonly number[];
+  /** The instruction words that were translated, block after block. */
+  words: Int32Array;
+  /** Dropped by a cache invalidation: valid again only if the words still match. */
+  stale: boolean;
+}
+
+interface PageCode {
+  /** By context, then by word in the page. */
+  readonly entries: Map<number, Entry>[];
+}
+
+/** What the translator did. */
+export interface TranslationStats {
+  regions: number;
+  instructions: number;
+  /** Milliseconds in the translator, and in the host's compiler and instantiation. */
+  translateMs: number;
+  compileMs: number;
+  bytes: number;
+}
+
+/** Regions at most; more are not kept (a guest that makes code without end). */
+const MAX_REGIONS = 120_000;
+
+/**
+ * Translated code by physical page. A region is found by its page, its entry's offset there and the context it was made
+ * for; it does not depend on the virtual address. An instruction-cache invalidation makes regions stale; a stale one
+ * is used again when its words are what they were.
+ */
+export class CodeCache {
+  readonly stats: TranslationStats = { regions: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  onTranslate: ((pa: number, region: Region) => void) | undefined;
+  private readonly pages = new Map<number, PageCode>();
+  private readonly contexts: Context[] = [];
+  private readonly builder = new RegionBuilder();
+  private readonly modules: RegionModules;
+  private readonly table: WebAssembly.Table;
+  private readonly i32: Int32Array;
+  private next = 1;
+
+  constructor(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, runtime: RuntimeExports) {
+    this.i32 = new Int32Array(memory.buffer);
+    this.table = table;
+    this.modules = new RegionModules(memory, pages, table, runtime);
+  }
+
+  /** A small number for a context. */
+  contextIndex(context: Context): number {
+    const found = this.contexts.findIndex((c) => c.el === context.el && c.fpTrap === context.fpTrap && c.e2h === context.e2h);
+    return found >= 0 ? found : this.contexts.push(context) - 1;
+  }
+
+  /** True when regions had to be dropped wholesale since the last call: jump caches must be emptied. */
+  get full(): boolean {
+    return this.next > MAX_REGIONS;
+  }
+
+  /** Drops everything. Nothing of it may be running. */
+  clear(): void {
+    this.pages.clear();
+    for (let i = 1; i < this.next; i++) this.table.set(i, null);
+    this.next = 1;
+  }
+
+  /**
+   * The table index of the region at a host address.
+   * @param host host address of the entry's word, in RAM
+   * @param context number from `contextIndex`
+   */
+  find(host: number, context: number): number {
+    const pageHost = (host & ~0xfff) >>> 0;
+    const word = (host & 0xfff) >> 2;
+    let page = this.pages.get(pageHost);
+    if (page === undefined) this.pages.set(pageHost, (page = { entries: [] }));
+    const entries = (page.entries[context] ??= new Map<number, Entry>());
+    const entry = entries.get(word);
+    if (entry !== undefined && (!entry.stale || this.unchanged(pageHost, entry))) {
+      entry.stale = false;
+      return entry.index;
+    }
+    return this.translate(pageHost, word, context, entries);
+  }
+
+  private unchanged(pageHost: number, entry: Entry): boolean {
+    const base = pageHost >>> 2;
+    let k = 0;
+    for (let e = 0; e < entry.extents.length; e += 2) {
+      const first = base + entry.extents[e]!;
+      const count = entry.extents[e + 1]!;
+      for (let i = 0; i < count; i++) if (this.i32[first + i] !== entry.words[k++]) return false;
+    }
+    return true;
+  }
+
+  private translate(pageHost: number, word: number, context: number, entries: Map<number, Entry>): number {
+    const start = performance.now();
+    const base = pageHost >>> 2;
+    const region = this.builder.build(word, (i) => this.i32[base + i]! >>> 0, this.contexts[context]!);
+    const words = new Int32Array(region.instructions);
+    let k = 0;
+    for (let e = 0; e < region.extents.length; e += 2) {
+      const first = base + region.extents[e]!;
+      const count = region.extents[e + 1]!;
+      words.set(this.i32.subarray(first, first + count), k);
+      k += count;
+    }
+    const index = this.next++;
+    if (index >= this.table.length) this.table.grow(4096);
+    const bytes = this.modules.encode([region], index);
+    const translated = performance.now();
+    this.modules.instantiate(bytes);
+    const done = performance.now();
+    entries.set(word, { index, extents: region.extents, words, stale: false });
+    const { stats } = this;
+    stats.regions++;
+    stats.instructions += region.instructions;
+    stats.translateMs += translated - start;
+    stats.compileMs += done - translated;
+    stats.bytes += bytes.length;
+    this.onTranslate?.(pageHost, region);
+    return index;
+  }
+
+  /**
+   * The 64-byte line at a host address was invalidated, or everything.
+   * @returns whether a region became stale (jump caches must be emptied)
+   */
+  invalidate(host: number | undefined): boolean {
+    let any = false;
+    const page = (code: PageCode, line: number): void => {
+      for (const entries of code.entries) {
+        if (entries === undefined) continue;
+        for (const entry of entries.values()) {
+          if (entry.stale || (line >= 0 && !touches(entry.extents, line))) continue;
+          entry.stale = true;
+          any = true;
+        }
+      }
+    };
+    if (host === undefined) for (const code of this.pages.values()) page(code, -1);
+    else {
+      const code = this.pages.get((host & ~0xfff) >>> 0);
+      if (code !== undefined) page(code, ((host & 0xfff) >> 2) & ~(LINE_WORDS - 1));
+    }
+    return any;
+  }
+}
+
+function touches(extents: readonly number[], line: number): boolean {
+  for (let e = 0; e < extents.length; e += 2) {
+    const first = extents[e]!;
+    if (first < line + LINE_WORDS && first + extents[e + 1]! > line) return true;
+  }
+  return false;
+}

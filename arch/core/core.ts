@@ -1,0 +1,778 @@
+import { decode } from '../a64/decode.ts';
+import { EXIT, MISS, type Context } from '../a64/translator.ts';
+import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
+import type { CpuInterface } from '../gic/cpu-interface.ts';
+import { GIC_OK, GIC_TRAP_EL2, GicRegisters } from '../gic/system-registers.ts';
+import { accessSyndrome } from './access-syndrome.ts';
+import { CodeCache } from './code-cache.ts';
+import {
+  bit,
+  dataAbort,
+  exceptionInstruction,
+  exceptionReturn,
+  illegalState,
+  instructionAbort,
+  INTERRUPT,
+  interruptTarget,
+  pcAlignment,
+  pendingInterrupts,
+  routeSync,
+  takeException,
+  undefinedInstruction,
+  type Trap,
+} from './exception.ts';
+import { F, FRAME_SIZE, PSTATE } from './frame.ts';
+import { FP_HELPERS } from './helpers.ts';
+import { ACCESS, currentAsid, currentVmid, Mmu } from './mmu.ts';
+import type { Processor, StopReason, Vector } from './processor.ts';
+import { makeRuntime, type RuntimeExports, type RuntimeHost } from './runtime.ts';
+import type { CoreState, TlbScope } from './state.ts';
+import { HCR } from './sysreg-bits.ts';
+import { fpTrap, TRAP_EL2, verdictTrap, wfxTrap } from './sysreg-traps.ts';
+import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './sysreg.ts';
+import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
+import { SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
+
+/** Machine memory that a core needs for itself: its bare-mode frame, TLBs and jump caches. */
+export const CORE_BYTES = (FRAME_SIZE + SLOTS * SLOT_BYTES + 0xffff) & ~0xffff;
+
+/** PPIs of the generic timers (BSA): INTIDs. */
+const TIMER_INTIDS = [
+  [TIMER.PHYSICAL, 30],
+  [TIMER.VIRTUAL, 27],
+  [TIMER.EL2_PHYSICAL, 26],
+  [TIMER.EL2_VIRTUAL, 28],
+] as const;
+
+/** Instructions between two looks at the clock. */
+const SLICE = 50_000;
+
+/** Fault status codes that the core itself finds. */
+const FSC_ALIGNMENT = 0x21;
+const FSC_EXTERNAL = 0x10;
+const FSC_UNSUPPORTED_ATOMIC = 0x35;
+
+export interface CoreOptions {
+  readonly bus: PhysicalBus;
+  readonly index: number;
+  readonly counter: SystemCounter;
+  /** Host address of CORE_BYTES of zeroed machine memory, 64 KiB aligned. */
+  readonly area: number;
+  /** Exceptions to EL2 stop `run` in front of a hypervisor written in TypeScript. */
+  readonly hostedEl2: boolean;
+  /** The core's GIC CPU interface. */
+  readonly gic?: CpuInterface;
+  /** Firmware below EL2 (bare mode): serves SMC, or HVC where EL2 is not implemented; true when it did. */
+  readonly firmware?: (core: Core, conduit: 'smc' | 'hvc') => boolean;
+}
+
+/** What happened in a core, for `--stats`. */
+export interface CoreStats {
+  tlbMisses: number;
+  exits: number;
+  exceptions: number;
+  mmio: number;
+}
+
+/** One processor core: runs frames by translating what they reach. */
+export class Core implements Processor, CoreState {
+  readonly bus: PhysicalBus;
+  readonly index: number;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+  readonly mmu = new Mmu();
+  readonly code: CodeCache;
+  readonly stats: CoreStats = { tlbMisses: 0, exits: 0, exceptions: 0, mmio: 0 };
+  readonly counterFrequency: number;
+  /** Host address of the core's own frame, for bare mode. */
+  readonly ownFrame: number;
+  frame: number;
+  vector: Vector = 'sync';
+  /** Called for every UNDEFINED instruction word before its exception. */
+  onUndefined: ((word: number, pc: bigint) => void) | undefined;
+  /** Called with every exception before it is taken. */
+  onException: ((vector: Vector, target: number, esr: number) => void) | undefined;
+
+  private readonly counterSource: SystemCounter;
+  private readonly hostedEl2: boolean;
+  private readonly firmware: CoreOptions['firmware'];
+  private readonly gic: GicRegisters | undefined;
+  private readonly slots: Slots;
+  private readonly runtime: RuntimeExports;
+  private slot: Slot;
+  private unprivilegedSlot: Slot;
+  private contextDirty = true;
+  private linesDirty = true;
+  private stopRequested = false;
+  private jumpsDirty = false;
+  /** Counter value at which a timer's output changes next. */
+  private nextTimer = 0;
+  private timersDirty = true;
+  private context = 0;
+  /** Interrupt inputs as INTERRUPT bits. */
+  private inputs = 0;
+  // What translated code left for the dispatcher.
+  private trap: Trap | undefined;
+  private correction = 0;
+  private exitKind = -1;
+  private exitOperand = 0;
+  // A write that stands in the bounce buffer.
+  private bounceDevice: { device: MmioDevice; offset: number } | undefined;
+  private bounceFirst = 0;
+  private bounceSecond = 0;
+
+  constructor(options: CoreOptions) {
+    const { bus } = options;
+    this.bus = bus;
+    this.index = options.index;
+    this.counterSource = options.counter;
+    this.counterFrequency = options.counter.frequency;
+    this.hostedEl2 = options.hostedEl2;
+    this.firmware = options.firmware;
+    const { memory } = bus.ram;
+    this.u8 = new Uint8Array(memory.buffer);
+    this.i32 = new Int32Array(memory.buffer);
+    this.i64 = new BigInt64Array(memory.buffer);
+    this.ownFrame = options.area;
+    this.frame = options.area;
+    this.slots = new Slots(this.i32, options.area + FRAME_SIZE);
+    this.slot = this.unprivilegedSlot = this.slots.all[0]!;
+    const pages = memory.buffer.byteLength / 65536;
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 4096 });
+    const host: RuntimeHost = {
+      readMiss: (frame, info) => this.readMiss(frame, info),
+      writeMiss: (frame, info) => this.writeMiss(frame, info),
+      commit: (frame) => this.commit(frame),
+      resolve: (frame) => this.resolve(this.i32[(frame + F.ARG0 + 4) >>> 2]!, this.i32[(frame + F.ARG0) >>> 2]!),
+      exit: (_frame, kind, operand) => {
+        this.exitKind = kind;
+        this.exitOperand = operand;
+        return 1;
+      },
+      helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
+    };
+    this.runtime = makeRuntime(memory, pages, table, host);
+    this.code = new CodeCache(memory, pages, table, this.runtime);
+    if (options.gic !== undefined) this.gic = new GicRegisters(this, options.gic, () => this.interruptsChanged());
+    this.resetFrame(this.ownFrame, 1);
+  }
+
+  // ------------------------------------------------------------------ Processor
+
+  resetFrame(frame: number, el: 0 | 1 | 2): void {
+    this.i32.fill(0, frame >>> 2, (frame + FRAME_SIZE) >>> 2);
+    resetSysregs(this, frame);
+    this.i32[(frame + F.PSTATE) >>> 2] =
+      PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F | (el === 0 ? 0 : PSTATE.SP) | (el << PSTATE.EL_SHIFT);
+    if (frame === this.frame) this.contextChanged();
+  }
+
+  switchFrame(frame: number): void {
+    const old = this.frame;
+    if (old === frame) return;
+    const { i32 } = this;
+    i32[(frame + F.ICOUNT) >>> 2] = i32[(old + F.ICOUNT) >>> 2]!;
+    i32[(frame + F.ICOUNT + 4) >>> 2] = i32[(old + F.ICOUNT + 4) >>> 2]!;
+    this.frame = frame;
+    this.contextDirty = true;
+    this.linesDirty = true;
+    this.timersDirty = true;
+  }
+
+  eret(): void {
+    exceptionReturn(this);
+  }
+
+  /** Makes `run` come back at the next instruction boundary that it looks at. */
+  stop(): void {
+    this.stopRequested = true;
+    this.expire();
+  }
+
+  /** Instructions retired since the core was made. */
+  get retired(): number {
+    const at = (this.frame + F.ICOUNT) >>> 2;
+    return this.i32[at + 1]! * 0x1_0000_0000 + (this.i32[at]! >>> 0);
+  }
+
+  get pc(): bigint {
+    return BigInt.asUintN(64, this.i64[(this.frame + F.PC) >> 3]!);
+  }
+
+  set pc(value: bigint) {
+    this.i64[(this.frame + F.PC) >> 3] = BigInt.asIntN(64, value);
+  }
+
+  run(limit: number): StopReason {
+    const end = this.retired + limit;
+    this.stopRequested = false;
+    this.timersDirty = true;
+    for (;;) {
+      if (this.timersDirty || this.counterSource.now() >= this.nextTimer) this.updateTimers();
+      if (this.linesDirty) this.updateLines();
+      const pending = this.inputs;
+      if (pending !== 0 || bit(this, SR.HCR_EL2, HCR.VSE) || bit(this, SR.HCR_EL2, HCR.VI) || bit(this, SR.HCR_EL2, HCR.VF)) {
+        const interrupt = interruptTarget(this, pending);
+        this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = pendingInterrupts(this, pending);
+        if (interrupt !== undefined) {
+          if (interrupt.virtual && interrupt.vector === 'serror') this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
+          if (this.take(interrupt.target, interrupt.vector, 0)) return 'el2';
+          continue;
+        }
+      } else this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = 0;
+      const now = this.retired;
+      if (now >= end || this.stopRequested) return 'yield';
+      this.setDeadline(Math.min(now + SLICE, end));
+      const stop = this.runSlice();
+      if (stop !== undefined) return stop;
+    }
+  }
+
+  // ------------------------------------------------------------------ the dispatcher
+
+  private setDeadline(at: number): void {
+    const i = (this.frame + F.DEADLINE) >>> 2;
+    this.i32[i] = at | 0;
+    this.i32[i + 1] = Math.floor(at / 0x1_0000_0000);
+  }
+
+  private expire(): void {
+    const i = (this.frame + F.DEADLINE) >>> 2;
+    this.i32[i] = 0;
+    this.i32[i + 1] = 0;
+  }
+
+  private expired(): boolean {
+    const { i32 } = this;
+    const d = (this.frame + F.DEADLINE) >>> 2;
+    const c = (this.frame + F.ICOUNT) >>> 2;
+    return i32[c + 1]! > i32[d + 1]! || (i32[c + 1]! === i32[d + 1]! && i32[c]! >>> 0 >= i32[d]! >>> 0);
+  }
+
+  /** Runs until the deadline passes; undefined then, else why `run` has to come back. */
+  private runSlice(): StopReason | undefined {
+    const { i32, runtime } = this;
+    while (!this.expired()) {
+      if (this.contextDirty) this.updateContext();
+      if (this.jumpsDirty) {
+        this.slots.flushJumps();
+        this.jumpsDirty = false;
+      }
+      if (this.code.full) {
+        this.code.clear();
+        this.slots.flushJumps();
+      }
+      const { frame } = this;
+      const pcAt = (frame + F.PC) >>> 2;
+      if (this.resolve(i32[pcAt + 1]!, i32[pcAt]!) === 0) {
+        if (this.fetchFault()) return 'el2';
+        continue;
+      }
+      this.exitKind = -1;
+      runtime.enter(frame);
+      if (this.trap !== undefined) {
+        const { trap } = this;
+        this.trap = undefined;
+        if (this.correction !== 0) this.retire(-this.correction);
+        if (this.takeTrap(trap)) return 'el2';
+      } else if (this.exitKind >= 0) {
+        const stop = this.serveExit(this.exitKind, this.exitOperand);
+        if (stop !== undefined) return stop;
+      }
+    }
+    return undefined;
+  }
+
+  private retire(n: number): void {
+    const at = (this.frame + F.ICOUNT) >>> 2;
+    const value = this.retired + n;
+    this.i32[at] = value | 0;
+    this.i32[at + 1] = Math.floor(value / 0x1_0000_0000);
+  }
+
+  private advance(bytes: number): void {
+    const at = (this.frame + F.PC) >>> 2;
+    const low = (this.i32[at]! >>> 0) + bytes;
+    this.i32[at] = low | 0;
+    if (low > 0xffffffff) this.i32[at + 1]!++;
+  }
+
+  private takeTrap(trap: Trap): boolean {
+    return this.take(trap.target, 'sync', trap.esr, trap);
+  }
+
+  /** Takes an exception; true when a hosted EL2 has it. */
+  private take(target: 1 | 2, vector: Vector, esr: number, details?: Trap): boolean {
+    this.stats.exceptions++;
+    this.onException?.(vector, target, esr);
+    takeException(this, target, vector, esr, details);
+    if (target === 2 && this.hostedEl2) {
+      // A hosted EL2 has no vectors: PC stays at the preferred return address.
+      const pc = (this.frame + F.PC) >>> 2;
+      const elr = (this.frame + SR.ELR_EL2) >>> 2;
+      this.i32[pc] = this.i32[elr]!;
+      this.i32[pc + 1] = this.i32[elr + 1]!;
+      this.vector = vector;
+      return true;
+    }
+    return false;
+  }
+
+  /** The next instruction cannot be fetched: takes the abort. */
+  private fetchFault(): boolean {
+    const { i32 } = this;
+    const at = (this.frame + F.PC) >>> 2;
+    const lo = i32[at]!;
+    const hi = i32[at + 1]!;
+    if (bit(this, F.PSTATE, 20)) return this.takeTrap(illegalState(this));
+    if (lo & 3) return this.takeTrap(pcAlignment(this, this.pc));
+    const el = this.el;
+    if (!this.mmu.translate(this, hi, lo, ACCESS.FETCH, el)) {
+      const { fault } = this.mmu;
+      const target = fault.stage2 ? 2 : routeSync(this);
+      const esr = instructionAbort(this, target, { fsc: fault.fsc, s1ptw: fault.s1ptw });
+      return this.takeTrap(this.abort(target, esr, hi, lo));
+    }
+    // Mapped, but there is no RAM to execute.
+    const target = routeSync(this);
+    return this.takeTrap({ target, esr: instructionAbort(this, target, { fsc: FSC_EXTERNAL }), far: this.pc });
+  }
+
+  private abort(target: 1 | 2, esr: number, vaHi: number, vaLo: number): Trap {
+    const far = (BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0);
+    const { fault } = this.mmu;
+    if (!fault.stage2) return { target, esr, far };
+    return { target, esr, far, hpfar: (BigInt(fault.ipa) >> 12n) << 4n };
+  }
+
+  private get el(): 0 | 1 | 2 {
+    return ((this.i32[(this.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
+  }
+
+  private serveExit(kind: number, operand: number): StopReason | undefined {
+    this.stats.exits++;
+    const taken = (trap: Trap | undefined): StopReason | undefined =>
+      trap !== undefined && this.takeTrap(trap) ? 'el2' : undefined;
+    const x = (rt: number): bigint => (rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >> 3]!));
+    switch (kind) {
+      case EXIT.undefined:
+        this.onUndefined?.(this.wordAtPc(), this.pc);
+        return taken(undefinedInstruction(this));
+      case EXIT.svc:
+        return taken(exceptionInstruction(this, 'svc', operand));
+      case EXIT.hvc:
+      case EXIT.smc: {
+        const conduit = kind === EXIT.smc ? 'smc' : 'hvc';
+        if (this.el !== 0 && this.firmware?.(this, conduit) === true) {
+          this.advance(4);
+          return undefined;
+        }
+        return taken(exceptionInstruction(this, conduit, operand));
+      }
+      case EXIT.brk:
+        return taken(exceptionInstruction(this, 'brk', operand));
+      case EXIT.hlt:
+        return taken(undefinedInstruction(this));
+      case EXIT.eret:
+        if (this.el === 0) return taken(undefinedInstruction(this));
+        exceptionReturn(this);
+        return undefined;
+      case EXIT.mrs:
+      case EXIT.sysl: {
+        const rt = operand & 31;
+        const value = readSysreg(this, operand >> 5, rt);
+        if (typeof value !== 'bigint') return taken(value);
+        if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >> 3] = BigInt.asIntN(64, value);
+        this.advance(4);
+        return undefined;
+      }
+      case EXIT.msr:
+      case EXIT.sys: {
+        const rt = operand & 31;
+        const trap = writeSysreg(this, operand >> 5, x(rt), rt);
+        if (trap !== undefined) return taken(trap);
+        this.advance(4);
+        return undefined;
+      }
+      case EXIT.msrImmediate: {
+        // Operand: op1 (3), op2 (3), CRm (4).
+        const trap = writePstateField(this, (operand >> 7) & 7, (operand >> 4) & 7, operand & 15);
+        if (trap !== undefined) return taken(trap);
+        this.advance(4);
+        return undefined;
+      }
+      case EXIT.wfi:
+      case EXIT.wfe:
+        return this.waitFor(kind === EXIT.wfe);
+      case EXIT.fpTrap:
+        return taken(fpTrap(this) ?? undefinedInstruction(this));
+      case EXIT.isb:
+        return undefined;
+      case EXIT.irq:
+        this.expire();
+        return undefined;
+      default:
+        return taken(undefinedInstruction(this));
+    }
+  }
+
+  private waitFor(event: boolean): StopReason | undefined {
+    this.updateTimers();
+    if (this.linesDirty) this.updateLines();
+    if (pendingInterrupts(this, this.inputs) !== 0) {
+      this.advance(4);
+      this.expire();
+      return undefined;
+    }
+    const trap = wfxTrap(this, event);
+    if (trap !== undefined) return this.takeTrap(trap) ? 'el2' : undefined;
+    this.advance(4);
+    // WFE: another core's event is never far; let the host have a turn.
+    return event ? 'yield' : 'wfi';
+  }
+
+  private wordAtPc(): number {
+    const at = (this.frame + F.PC) >>> 2;
+    const host = this.fetchHost(this.i32[at + 1]!, this.i32[at]!);
+    return host === 0 ? 0 : this.i32[host >>> 2]! >>> 0;
+  }
+
+  // ------------------------------------------------------------------ context
+
+  contextChanged(): void {
+    this.contextDirty = true;
+  }
+
+  private updateContext(): void {
+    this.contextDirty = false;
+    const { i32, frame } = this;
+    const el = this.el;
+    const pstate = i32[(frame + F.PSTATE) >>> 2]!;
+    const hcr = i32[(frame + SR.HCR_EL2) >>> 2]!;
+    const hcrHi = i32[(frame + SR.HCR_EL2 + 4) >>> 2]!;
+    const e2h = (hcrHi & (1 << (HCR.E2H - 32))) !== 0;
+    const host = e2h && (hcr & (1 << HCR.TGE)) !== 0;
+    const regime = el === 2 || (el === 0 && host) ? 2 : 1;
+    const asid = currentAsid(this, regime);
+    const vmid = regime === 1 && (hcr & 1) !== 0 ? currentVmid(this) : -1;
+    const slot = this.slots.get(el, regime, asid, vmid);
+    const controls = this.controls(regime, hcr, hcrHi);
+    if (slot.controls !== controls) {
+      slot.flush();
+      slot.controls = controls;
+    }
+    const context: Context = { el, fpTrap: fpTrap(this) !== undefined, e2h: el === 2 && e2h };
+    const number = this.code.contextIndex(context);
+    if (slot.context !== number) {
+      slot.flushJumps();
+      slot.context = number;
+    }
+    if (el !== 0 && (pstate & PSTATE.PAN) !== 0 && slot.hasUser) slot.flush();
+    this.slot = slot;
+    this.context = number;
+    this.unprivilegedSlot = slot;
+    if (el === 1 || (el === 2 && host)) {
+      const unprivileged = (pstate & PSTATE.UAO) !== 0 ? slot : this.slots.get(0, regime, asid, vmid);
+      if (unprivileged !== slot && unprivileged.controls !== controls) {
+        unprivileged.flush();
+        unprivileged.controls = controls;
+      }
+      this.unprivilegedSlot = unprivileged;
+    }
+    i32[(frame + F.TLB) >>> 2] = slot.tlb;
+    i32[(frame + F.JUMP_CACHE) >>> 2] = slot.jumps;
+    i32[(frame + F.TLB_UNPRIV) >>> 2] = this.unprivilegedSlot.tlb;
+  }
+
+  /** The control registers that entries of a regime depend on, without those that a guest invalidates for itself. */
+  private controls(regime: 1 | 2, hcr: number, hcrHi: number): string {
+    const { i32, frame } = this;
+    const r = regime === 2 ? [SR.SCTLR_EL2, SR.TCR_EL2] : [SR.SCTLR_EL1, SR.TCR_EL1];
+    const sctlr = i32[(frame + r[0]!) >>> 2]! & 0x0008_0001;
+    return `${sctlr},${i32[(frame + r[1]!) >>> 2]},${i32[(frame + r[1]! + 4) >>> 2]},${hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE))},${hcrHi}`;
+  }
+
+  invalidateTlb(scope: TlbScope): void {
+    this.mmu.invalidate();
+    for (const slot of this.slots.all) {
+      if (slot.regime !== scope.regime) continue;
+      if (scope.vmid !== undefined && slot.vmid >= 0 && slot.vmid !== scope.vmid) continue;
+      const { va } = scope;
+      if (scope.ipa !== undefined || va === undefined) {
+        if (scope.ipa === undefined && scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid) continue;
+        slot.flush();
+        continue;
+      }
+      if (scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid && scope.global !== true) {
+        // Global entries that EL0 can reach have no ASID.
+        if (va.length > 0 && va.start >= 0) continue;
+      }
+      const pages = Math.ceil(va.length / 4096);
+      if (pages > 128) {
+        slot.flush();
+        continue;
+      }
+      for (let n = 0; n < pages; n++) {
+        const address = va.start + n * 4096;
+        slot.flushPage(Math.floor(address / 0x1_0000_0000), address | 0);
+      }
+    }
+  }
+
+  invalidateInstructions(pa: number | undefined): void {
+    const { ram } = this.bus;
+    if (pa === undefined) {
+      if (this.code.invalidate(undefined)) this.jumpsDirty = true;
+    } else if (pa >= ram.base && pa < ram.base + ram.size) {
+      if (this.code.invalidate(pa - ram.base + ram.host)) this.jumpsDirty = true;
+    }
+  }
+
+  // ------------------------------------------------------------------ interrupts and timers
+
+  interruptsChanged(): void {
+    this.linesDirty = true;
+    this.expire();
+  }
+
+  timersChanged(): void {
+    this.timersDirty = true;
+    this.expire();
+  }
+
+  /** Timers' outputs to the interrupt controller, and when to look again. */
+  private updateTimers(): void {
+    this.timersDirty = false;
+    const outputs = timerOutputs(this);
+    this.nextTimer = nextTimerTicks(this);
+    const { gic } = this;
+    if (gic === undefined) return;
+    for (const [output, intid] of TIMER_INTIDS) gic.physical.gic.setLine(intid, (outputs & output) !== 0, this.index);
+    this.linesDirty = true;
+  }
+
+  private updateLines(): void {
+    this.linesDirty = false;
+    if (this.gic === undefined) return;
+    const lines = this.gic.lines();
+    this.linesDirty = false;
+    this.inputs =
+      (lines & 1 ? INTERRUPT.IRQ : 0) | (lines & 2 ? INTERRUPT.FIQ : 0) | (lines & 4 ? INTERRUPT.VIRQ : 0) | (lines & 8 ? INTERRUPT.VFIQ : 0);
+  }
+
+  /** Counter value at which this core's timers change next; Infinity when they will not. */
+  get timerDue(): number {
+    this.updateTimers();
+    return this.nextTimer;
+  }
+
+  counter(): number {
+    return this.counterSource.now();
+  }
+
+  gicRead(key: number): bigint | undefined {
+    const { gic } = this;
+    if (gic === undefined || gic.access(key, false) === GIC_OK === false) return undefined;
+    const low = gic.read(key) >>> 0;
+    return (BigInt(gic.readHigh(key) >>> 0) << 32n) | BigInt(low);
+  }
+
+  gicWrite(key: number, value: bigint): boolean {
+    const { gic } = this;
+    if (gic === undefined || gic.access(key, true) !== GIC_OK) return false;
+    gic.write(key, Number(value & 0xffffffffn) | 0, Number((value >> 32n) & 0xffffffffn) | 0);
+    return true;
+  }
+
+  // ------------------------------------------------------------------ code
+
+  /** Host address of the instruction at a virtual address, or 0 when it cannot be fetched. */
+  private fetchHost(hi: number, lo: number): number {
+    if (lo & 3 || !this.mmu.translate(this, hi, lo, ACCESS.FETCH, this.el)) return 0;
+    return this.hostOf(this.mmu.pa, 4);
+  }
+
+  private hostOf(pa: number, size: number): number {
+    const { ram } = this.bus;
+    return pa >= ram.base && pa + size <= ram.base + ram.size ? pa - ram.base + ram.host : 0;
+  }
+
+  /** Finds or makes the region at an address and enters it into the jump cache; 0 when it cannot be fetched. */
+  private resolve(hi: number, lo: number): number {
+    const { i32, slot } = this;
+    const entry = (slot.jumps + ((lo << 2) & 0x7ff0)) >>> 2;
+    if (i32[entry] === lo && i32[entry + 1] === hi) return i32[entry + 2]!;
+    if (bit(this, F.PSTATE, 20)) return 0;
+    const host = this.fetchHost(hi, lo);
+    if (host === 0) return 0;
+    if (!this.mmu.global) slot.hasLocal = true;
+    const index = this.code.find(host, this.context);
+    slot.fillJump(hi, lo, index);
+    return index;
+  }
+
+  // ------------------------------------------------------------------ data
+
+  private dataFault(frame: number, info: number, write: boolean, hi: number, lo: number, fsc: number): 0 {
+    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
+    const { fault } = this.mmu;
+    fault.stage2 = false;
+    const target = routeSync(this);
+    const esr = dataAbort(this, target, { fsc, write, external: false });
+    this.trap = this.abort(target, esr, hi, lo);
+    return 0;
+  }
+
+  private translationFault(info: number, hi: number, lo: number): 0 {
+    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
+    const { fault } = this.mmu;
+    const target = fault.stage2 ? 2 : routeSync(this);
+    const syndrome = fault.stage2 && !fault.s1ptw ? accessSyndrome(this.wordAtPc0()) : undefined;
+    const esr = dataAbort(this, target, {
+      fsc: fault.fsc,
+      write: fault.wnr,
+      s1ptw: fault.s1ptw,
+      ...(syndrome === undefined ? {} : { syndrome }),
+    });
+    this.trap = this.abort(target, esr, hi, lo);
+    return 0;
+  }
+
+  /** The faulting instruction's word; keeps the fault's description. */
+  private wordAtPc0(): number {
+    const { fault } = this.mmu;
+    const { fsc, stage2, s1ptw, ipaHi, ipaLo, wnr } = fault;
+    const word = this.wordAtPc();
+    Object.assign(fault, { fsc, stage2, s1ptw, ipaHi, ipaLo, wnr });
+    return word;
+  }
+
+  /** Translates a page's part of an access; the host address in RAM, 0 on a fault, -1 for a device (`bounceDevice`). */
+  private access(info: number, kind: number, hi: number, lo: number, size: number): number {
+    this.stats.tlbMisses++;
+    const { mmu } = this;
+    const unprivileged = (info & MISS.unprivileged) !== 0;
+    if (!mmu.translate(this, hi, lo, kind | (unprivileged ? ACCESS.UNPRIV : 0), this.el)) return this.translationFault(info, hi, lo);
+    const { pa } = mmu;
+    const host = this.hostOf(pa, size);
+    if (host === 0) {
+      this.bounceDevice = this.bus.device(pa);
+      if (this.bounceDevice === undefined) return this.dataFault(0, info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
+      return -1;
+    }
+    const slot = unprivileged ? this.unprivilegedSlot : this.slot;
+    if (!mmu.global) slot.hasLocal = true;
+    if (mmu.userAccessible) slot.hasUser = true;
+    slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable);
+    return host;
+  }
+
+  private readMiss(frame: number, info: number): number {
+    const { i32 } = this;
+    const lo = i32[(frame + F.ARG0) >>> 2]!;
+    const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
+    const size = info & MISS.sizeMask;
+    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, false, hi, lo, FSC_ALIGNMENT);
+    const bounce = frame + F.BOUNCE;
+    const first = 0x1000 - (lo & 0xfff);
+    if (size > first) {
+      // Across a page: both halves are translated before anything is read.
+      const a = this.part(info, ACCESS.READ, hi, lo, first);
+      if (a === 0) return 0;
+      const next = lo + first;
+      const b = this.part(info, ACCESS.READ, next === 0 || (next | 0) === 0 ? hi + 1 : hi, next | 0, size - first);
+      if (b === 0) return 0;
+      this.u8.copyWithin(bounce, a, a + first);
+      this.u8.copyWithin(bounce + first, b, b + size - first);
+      return bounce;
+    }
+    const host = this.access(info, ACCESS.READ, hi, lo, size);
+    if (host >= 0) return host;
+    return this.deviceRead(info, hi, lo, size, bounce) ? bounce : 0;
+  }
+
+  /** A half of an access across pages; only RAM can be accessed so. */
+  private part(info: number, kind: number, hi: number, lo: number, size: number): number {
+    const host = this.access(info, kind, hi, lo, size);
+    if (host < 0) return this.dataFault(0, info, kind !== ACCESS.READ, hi, lo, FSC_ALIGNMENT);
+    return host;
+  }
+
+  private deviceRead(info: number, hi: number, lo: number, size: number, to: number): boolean {
+    if (lo & (Math.min(size, 8) - 1)) {
+      this.dataFault(0, info, false, hi, lo, FSC_ALIGNMENT);
+      return false;
+    }
+    this.stats.mmio++;
+    const { device, offset } = this.bounceDevice!;
+    const unit = size < 4 ? (size as 1 | 2) : 4;
+    this.i32[to >>> 2] = 0;
+    for (let n = 0; n < size; n += unit) {
+      const value = device.read(offset + n, unit);
+      if (unit === 4) this.i32[(to + n) >>> 2] = value;
+      else {
+        this.u8[to + n] = value;
+        if (unit === 2) this.u8[to + n + 1] = value >> 8;
+      }
+    }
+    return true;
+  }
+
+  private writeMiss(frame: number, info: number): number {
+    const { i32 } = this;
+    const lo = i32[(frame + F.ARG0) >>> 2]!;
+    const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
+    const size = info & MISS.sizeMask;
+    const atomic = (info & MISS.atomic) !== 0;
+    const kind = atomic ? ACCESS.WRITE | ACCESS.ATOMIC : ACCESS.WRITE;
+    i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
+    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, true, hi, lo, FSC_ALIGNMENT);
+    const bounce = frame + F.BOUNCE;
+    const first = 0x1000 - (lo & 0xfff);
+    if (size > first) {
+      const a = this.part(info, kind, hi, lo, first);
+      if (a === 0) return 0;
+      const next = (lo + first) | 0;
+      const b = this.part(info, kind, next === 0 ? hi + 1 : hi, next, size - first);
+      if (b === 0) return 0;
+      this.bounceDevice = undefined;
+      this.bounceFirst = a;
+      this.bounceSecond = b;
+      i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;
+      return bounce;
+    }
+    const host = this.access(info, kind, hi, lo, size);
+    if (host >= 0) return host;
+    if (atomic) return this.dataFault(frame, info, true, hi, lo, FSC_UNSUPPORTED_ATOMIC);
+    if (lo & (Math.min(size, 8) - 1) || info & MISS.zva) return this.dataFault(frame, info, true, hi, lo, FSC_ALIGNMENT);
+    i32[(frame + F.BOUNCE_ADDRESS) >>> 2] = lo;
+    i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;
+    return bounce;
+  }
+
+  private commit(frame: number): number {
+    const { i32, u8 } = this;
+    const size = i32[(frame + F.BOUNCE_SIZE) >>> 2]!;
+    if (size === 0) return 0;
+    i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
+    const bounce = frame + F.BOUNCE;
+    if (this.bounceDevice === undefined) {
+      const first = 0x1000 - (this.bounceFirst & 0xfff);
+      u8.copyWithin(this.bounceFirst, bounce, bounce + first);
+      u8.copyWithin(this.bounceSecond, bounce + first, bounce + size);
+      return 0;
+    }
+    this.stats.mmio++;
+    const { device, offset } = this.bounceDevice;
+    const unit = size < 4 ? (size as 1 | 2) : 4;
+    for (let n = 0; n < size; n += unit) {
+      const at = bounce + n;
+      const value = unit === 4 ? i32[at >>> 2]! >>> 0 : unit === 2 ? u8[at]! | (u8[at + 1]! << 8) : u8[at]!;
+      device.write(offset + n, unit, value);
+    }
+    return 0;
+  }
+}
+
+

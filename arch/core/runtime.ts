@@ -1,0 +1,294 @@
+import { CC } from '../a64/flags.ts';
+import { REGION_TYPE, type Region } from '../a64/region.ts';
+import { CodeBuffer } from '../wasm/buffer.ts';
+import { T, W } from '../wasm/opcodes.ts';
+import { F } from './frame.ts';
+
+/**
+ * The WebAssembly modules around translated code: the runtime (look-up of regions, flags, the way in and the wrappers of
+ * calls to JavaScript) and the modules that carry regions.
+ */
+
+/** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
+export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;
+
+/** Nested guest calls on the host's stack. */
+export const MAX_DEPTH = 200;
+
+/** JavaScript behind translated code. Addresses and 64-bit values go through the frame, not as bigints. */
+export interface RuntimeHost {
+  /** Translate F.ARG0 for reading or writing; the host address, or 0 with an exception noted. F.PC is set. */
+  readMiss(frame: number, info: number): number;
+  writeMiss(frame: number, info: number): number;
+  /** Finishes a write to the bounce buffer; nonzero when it faulted. */
+  commit(frame: number): number;
+  /** Finds or makes the region at F.ARG0; a table index, 0 when the core has to look. */
+  resolve(frame: number): number;
+  exit(frame: number, kind: number, operand: number): number;
+  helper(frame: number, id: number, argument: number): number;
+}
+
+const g = (n: number): number[] => [W.local_get, n];
+/** Unsigned LEB128. */
+function u(n: number): number[] {
+  const out: number[] = [];
+  for (; n >= 0x80; n >>>= 7) out.push((n & 0x7f) | 0x80);
+  out.push(n);
+  return out;
+}
+/** Signed LEB128. */
+function s(n: number): number[] {
+  const out: number[] = [];
+  for (;;) {
+    const b = n & 0x7f;
+    n >>= 7;
+    if ((n === 0 && (b & 0x40) === 0) || (n === -1 && (b & 0x40) !== 0)) return [...out, b];
+    out.push(b | 0x80);
+  }
+}
+const i32 = (n: number): number[] => [W.i32_const, ...s(n)];
+const i64 = (n: number): number[] => [W.i64_const, ...s(n)];
+const mem = (opcode: number, offset: number): number[] => [opcode, 0, ...u(offset)];
+
+type Signature = readonly [parameters: readonly number[], results: readonly number[]];
+const TYPES: readonly Signature[] = [
+  [[T.i32, T.i64, T.i64, T.i32], [T.i32]], // 0: region, misses
+  [[T.i32], [T.i32]], // 1: commit, resolve, enter
+  [[T.i32, T.i32, T.i64, T.i64], [T.i32]], // 2: nzcv
+  [[T.i32, T.i64, T.i32], [T.i32]], // 3: lookup
+  [[T.i32, T.i32, T.i32], [T.i32]], // 4: exit, helper
+  [[T.i32, T.i32], [T.i32]], // 5: JavaScript's misses
+];
+
+function writeTypes(out: CodeBuffer, scratch: CodeBuffer): void {
+  out.section(1, scratch, (b) => {
+    b.u32(TYPES.length);
+    for (const [parameters, results] of TYPES) {
+      b.u8(0x60);
+      for (const list of [parameters, results]) {
+        b.u32(list.length);
+        for (const type of list) b.u8(type);
+      }
+    }
+  });
+}
+
+function importFunction(b: CodeBuffer, name: string, type: number): void {
+  b.name('e');
+  b.name(name);
+  b.u8(0);
+  b.u32(type);
+}
+
+function importMemory(b: CodeBuffer, pages: number): void {
+  b.name('e');
+  b.name('memory');
+  b.u8(2);
+  b.u8(3);
+  b.u32(pages);
+  b.u32(pages);
+}
+
+function importTable(b: CodeBuffer): void {
+  b.name('e');
+  b.name('table');
+  b.u8(1);
+  b.u8(T.funcref);
+  b.u8(0);
+  b.u32(1);
+}
+
+const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** The functions that region modules import, in the order of IMPORT (arch/a64/translator.ts). */
+const REGION_IMPORTS = [
+  ['readMiss', 0],
+  ['writeMiss', 0],
+  ['commit', 1],
+  ['nzcv', 2],
+  ['lookup', 3],
+  ['exit', 4],
+  ['helper', 4],
+] as const;
+
+export type RuntimeExports = WebAssembly.Exports & {
+  /** Runs the frame from F.PC; comes back with F.PC at the next instruction to run. */
+  enter(frame: number): number;
+};
+
+/** Instantiates the runtime; puts the stub that leaves to the core at index 0 of the table. */
+export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, host: RuntimeHost): RuntimeExports {
+  const out = new CodeBuffer();
+  const scratch = new CodeBuffer();
+  out.append(HEADER);
+  writeTypes(out, scratch);
+  out.section(2, scratch, (b) => {
+    b.u32(8);
+    importMemory(b, pages);
+    importTable(b);
+    importFunction(b, 'readMiss', 5); // 0
+    importFunction(b, 'writeMiss', 5); // 1
+    importFunction(b, 'commit', 1); // 2
+    importFunction(b, 'resolve', 1); // 3
+    importFunction(b, 'exit', 4); // 4
+    importFunction(b, 'helper', 4); // 5
+  });
+  const miss = (index: number): number[] => [
+    ...g(0), ...g(1), ...mem(W.i64_store, F.ARG0),
+    ...g(0), ...g(2), ...mem(W.i64_store, F.PC),
+    ...g(0), ...g(3), W.call, index,
+  ];
+  // (frame, cc, a, b): 32-bit kinds are the 64-bit ones on operands shifted up. Local 4: the result.
+  const A = 2;
+  const B = 3;
+  const R = 4;
+  const nzcv = [
+    ...g(1), W.i32_eqz, W.if, T.void,
+    ...g(0), ...mem(W.i32_load, F.CC), W.local_set, 1,
+    ...g(0), ...mem(W.i64_load, F.CC_A), W.local_set, A,
+    ...g(0), ...mem(W.i64_load, F.CC_B), W.local_set, B,
+    W.end,
+    ...g(1), W.i32_eqz, ...g(1), ...i32(CC.explicit), W.i32_eq, W.i32_or, W.if, T.void,
+    ...g(A), W.i32_wrap_i64, ...i32(-0x10000000), W.i32_and, W.return,
+    W.end,
+    ...g(1), ...i32(1), W.i32_and, W.i32_eqz, W.if, T.void,
+    ...g(A), ...i64(32), W.i64_shl, W.local_set, A,
+    ...g(B), ...i64(32), W.i64_shl, W.local_set, B,
+    ...g(1), ...i32(1), W.i32_sub, W.local_set, 1,
+    W.end,
+    ...g(A), W.local_set, R,
+    ...g(1), ...i32(CC.sub64), W.i32_eq, W.if, T.void, ...g(A), ...g(B), W.i64_sub, W.local_set, R, W.end,
+    ...g(1), ...i32(CC.add64), W.i32_eq, W.if, T.void, ...g(A), ...g(B), W.i64_add, W.local_set, R, W.end,
+    // N
+    ...g(R), ...i64(32), W.i64_shr_u, W.i32_wrap_i64, ...i32(-0x80000000), W.i32_and,
+    // Z
+    ...g(R), W.i64_eqz, ...i32(30), W.i32_shl, W.i32_or,
+    // C and V
+    ...g(1), ...i32(CC.sub64), W.i32_eq, W.if, T.i32,
+    ...g(A), ...g(B), W.i64_ge_u, ...i32(29), W.i32_shl,
+    ...g(A), ...g(B), W.i64_xor, ...g(A), ...g(R), W.i64_xor, W.i64_and, ...i64(63), W.i64_shr_u, W.i32_wrap_i64, ...i32(28), W.i32_shl, W.i32_or,
+    W.else,
+    ...g(1), ...i32(CC.add64), W.i32_eq, W.if, T.i32,
+    ...g(R), ...g(A), W.i64_lt_u, ...i32(29), W.i32_shl,
+    ...g(A), ...g(R), W.i64_xor, ...g(B), ...g(R), W.i64_xor, W.i64_and, ...i64(63), W.i64_shr_u, W.i32_wrap_i64, ...i32(28), W.i32_shl, W.i32_or,
+    W.else, ...i32(0), W.end,
+    W.end,
+    W.i32_or,
+  ];
+  // (frame, pc, depth); local 3: the entry.
+  const lookup = [
+    ...g(2), ...i32(0), W.i32_le_s, W.if, T.void, ...i32(0), W.return, W.end,
+    ...g(1), W.i32_wrap_i64, ...i32(2), W.i32_shl, ...i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize), W.i32_and,
+    ...g(0), ...mem(W.i32_load, F.JUMP_CACHE), W.i32_add, W.local_tee, 3, ...mem(W.i64_load, 0),
+    ...g(1), W.i64_eq, W.if, T.void, ...g(3), ...mem(W.i32_load, 8), W.return, W.end,
+    ...g(0), ...g(1), ...mem(W.i64_store, F.ARG0),
+    ...g(0), W.call, 3,
+  ];
+  const LOOKUP = 6 + 4;
+  const enter = [
+    ...g(0), ...g(0), ...mem(W.i64_load, F.PC), ...i64(-1), ...i32(MAX_DEPTH),
+    ...g(0), ...g(0), ...mem(W.i64_load, F.PC), ...i32(1), W.call, LOOKUP,
+    W.call_indirect, REGION_TYPE, 0,
+    W.i32_eqz, W.if, T.void, ...g(0), ...i64(-1), ...mem(W.i64_store, F.PC), W.end,
+    ...i32(1),
+  ];
+  const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
+    { name: 'readMiss', type: 0, locals: [], code: miss(0) }, // 6
+    { name: 'writeMiss', type: 0, locals: [], code: miss(1) }, // 7
+    { name: 'commit', type: 1, locals: [], code: [...g(0), W.call, 2] }, // 8
+    { name: 'nzcv', type: 2, locals: [T.i64], code: nzcv }, // 9
+    { name: 'lookup', type: 3, locals: [T.i32], code: lookup }, // 10
+    { name: 'exit', type: 4, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 4] }, // 11
+    { name: 'helper', type: 4, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 5] }, // 12
+    { name: 'leave', type: 0, locals: [], code: [...g(0), ...g(1), ...mem(W.i64_store, F.PC), ...i32(1)] }, // 13
+    { name: 'enter', type: 1, locals: [], code: enter }, // 14
+  ];
+  out.section(3, scratch, (b) => {
+    b.u32(functions.length);
+    for (const f of functions) b.u32(f.type);
+  });
+  out.section(7, scratch, (b) => {
+    b.u32(functions.length);
+    functions.forEach((f, i) => {
+      b.name(f.name);
+      b.u8(0);
+      b.u32(6 + i);
+    });
+  });
+  out.section(10, scratch, (b) => {
+    b.u32(functions.length);
+    for (const f of functions) {
+      const body = [f.locals.length, ...f.locals.flatMap((type) => [1, type]), ...f.code, W.end];
+      b.u32(body.length);
+      b.append(Uint8Array.from(body));
+    }
+  });
+  const module = new WebAssembly.Module(out.view());
+  const imports = {
+    memory,
+    table,
+    readMiss: (f: number, info: number) => host.readMiss(f, info),
+    writeMiss: (f: number, info: number) => host.writeMiss(f, info),
+    commit: (f: number) => host.commit(f),
+    resolve: (f: number) => host.resolve(f),
+    exit: (f: number, kind: number, operand: number) => host.exit(f, kind, operand),
+    helper: (f: number, id: number, argument: number) => host.helper(f, id, argument),
+  };
+  const exports = new WebAssembly.Instance(module, { e: imports }).exports;
+  table.set(0, exports['leave']);
+  return exports as RuntimeExports;
+}
+
+/** Builds modules of regions and instantiates them; their functions go into the table from `base` on. */
+export class RegionModules {
+  private readonly out = new CodeBuffer();
+  private readonly scratch = new CodeBuffer();
+  private readonly prefix: Uint8Array<ArrayBuffer>;
+  private readonly imports: WebAssembly.Imports;
+
+  constructor(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, runtime: RuntimeExports) {
+    const { out, scratch } = this;
+    out.append(HEADER);
+    writeTypes(out, scratch);
+    out.section(2, scratch, (b) => {
+      b.u32(2 + REGION_IMPORTS.length);
+      importMemory(b, pages);
+      importTable(b);
+      for (const [name, type] of REGION_IMPORTS) importFunction(b, name, type);
+    });
+    this.prefix = out.view().slice();
+    this.imports = { e: { ...runtime, memory, table } };
+  }
+
+  /** The module's bytes: the regions' functions in order, placed into the table from `base` on. */
+  encode(regions: readonly Region[], base: number): Uint8Array<ArrayBuffer> {
+    const { out, scratch } = this;
+    out.reset();
+    out.append(this.prefix);
+    out.section(3, scratch, (b) => {
+      b.u32(regions.length);
+      for (let i = 0; i < regions.length; i++) b.u32(REGION_TYPE);
+    });
+    out.section(9, scratch, (b) => {
+      b.u32(1);
+      b.u32(0);
+      b.u8(W.i32_const);
+      b.s32(base);
+      b.u8(W.end);
+      b.u32(regions.length);
+      for (let i = 0; i < regions.length; i++) b.u32(REGION_IMPORTS.length + i);
+    });
+    out.section(10, scratch, (b) => {
+      b.u32(regions.length);
+      for (const region of regions) {
+        b.u32(region.body.length);
+        b.append(region.body);
+      }
+    });
+    return out.view();
+  }
+
+  instantiate(bytes: Uint8Array<ArrayBuffer>): void {
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
+  }
+}

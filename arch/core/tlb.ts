@@ -1,0 +1,124 @@
+import { TLB } from '../a64/translator.ts';
+import { JUMP_CACHE } from './runtime.ts';
+
+/** Address spaces that keep their TLB and jump cache when another one is used. */
+export const SLOTS = 12;
+export const SLOT_BYTES = TLB.bytes + JUMP_CACHE.bytes;
+
+/** What a slot's entries belong to. */
+export interface SlotKey {
+  /** Exception level of the accesses: the permissions are those of this level. */
+  el: 0 | 1 | 2;
+  /** Regime whose tables translate: 1 EL1&0, 2 EL2 or EL2&0. */
+  regime: 1 | 2;
+  asid: number;
+  vmid: number;
+}
+
+/** One TLB with its jump cache, both in machine memory. */
+export class Slot implements SlotKey {
+  readonly tlb: number;
+  readonly jumps: number;
+  el: 0 | 1 | 2 = 1;
+  regime: 1 | 2 = 1;
+  asid = -1;
+  vmid = -1;
+  /** Entries that belong to one ASID only; entries that PSTATE.PAN would have kept out. */
+  hasLocal = false;
+  hasUser = false;
+  /** Number of the code context that the jump cache was filled for. */
+  context = -1;
+  /** Control registers that the entries were made under. */
+  controls = '';
+  used = 0;
+  /** Pages with entries in the jump cache, as a Bloom filter. */
+  readonly codePages = new Uint8Array(1024);
+  private readonly i32: Int32Array;
+
+  constructor(i32: Int32Array, base: number) {
+    this.i32 = i32;
+    this.tlb = base;
+    this.jumps = base + TLB.bytes;
+    this.flush();
+  }
+
+  flush(): void {
+    this.i32.fill(-1, this.tlb >>> 2, (this.tlb + TLB.bytes) >>> 2);
+    this.hasLocal = this.hasUser = false;
+    this.flushJumps();
+  }
+
+  flushJumps(): void {
+    this.i32.fill(-1, this.jumps >>> 2, (this.jumps + JUMP_CACHE.bytes) >>> 2);
+    this.codePages.fill(0);
+  }
+
+  /** Drops the entries of the 4 KiB page that a virtual address (its low word) indexes. */
+  flushPage(vaHi: number, vaLo: number): void {
+    const page = (vaLo >>> 12) | (vaHi << 20);
+    const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+    this.i32.fill(-1, entry, entry + 4);
+    if (this.codePages[page & 1023] !== 0) this.flushJumps();
+  }
+
+  /** Enters a page of RAM. @param host host address of the page */
+  fill(vaHi: number, vaLo: number, host: number, readable: boolean, writable: boolean): void {
+    const tag = vaLo & ~0xfff;
+    const entry = (this.tlb + ((vaLo >>> 12) & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+    const { i32 } = this;
+    i32[entry] = readable ? tag : -1;
+    i32[entry + 1] = readable ? vaHi : -1;
+    i32[entry + 2] = writable ? tag : -1;
+    i32[entry + 3] = writable ? vaHi : -1;
+    i32[entry + 4] = (host - tag) | 0;
+  }
+
+  /** Enters a region into the jump cache. */
+  fillJump(pcHi: number, pcLo: number, index: number): void {
+    const entry = (this.jumps + ((pcLo << 2) & ((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize))) >>> 2;
+    const { i32 } = this;
+    i32[entry] = pcLo;
+    i32[entry + 1] = pcHi;
+    i32[entry + 2] = index;
+    this.codePages[(pcLo >>> 12) & 1023] = 1;
+  }
+}
+
+/** The slots of a core, the least recently used one given up for a new address space. */
+export class Slots {
+  readonly all: readonly Slot[];
+  private clock = 0;
+
+  constructor(i32: Int32Array, base: number) {
+    this.all = Array.from({ length: SLOTS }, (_, n) => new Slot(i32, base + n * SLOT_BYTES));
+  }
+
+  /** The slot of an address space. EL1 and EL2 share one among their ASIDs. */
+  get(el: 0 | 1 | 2, regime: 1 | 2, asid: number, vmid: number): Slot {
+    let oldest = this.all[0]!;
+    for (const slot of this.all) {
+      if (slot.el === el && slot.regime === regime && slot.vmid === vmid && (el !== 0 || slot.asid === asid)) {
+        slot.used = ++this.clock;
+        if (slot.asid !== asid) {
+          if (slot.hasLocal) slot.flush();
+          slot.asid = asid;
+        }
+        return slot;
+      }
+      if (slot.used < oldest.used) oldest = slot;
+    }
+    oldest.flush();
+    oldest.el = el;
+    oldest.regime = regime;
+    oldest.asid = asid;
+    oldest.vmid = vmid;
+    oldest.controls = '';
+    oldest.context = -1;
+    oldest.used = ++this.clock;
+    return oldest;
+  }
+
+  flushJumps(): void {
+    for (const slot of this.all) slot.flushJumps();
+  }
+}
