@@ -1,5 +1,5 @@
 import type { PhysicalBus } from '../../../arch/bus.ts';
-import { F, FRAME_SIZE } from '../../../arch/core/frame.ts';
+import { F } from '../../../arch/core/frame.ts';
 import { SR } from '../../../arch/core/sysreg-slots.ts';
 import { Mmu, type TranslationState } from '../../../arch/core/mmu.ts';
 
@@ -159,5 +159,3 @@ export function leaf(
     (BigInt(o.xn ?? 0) << 53n)
   );
 }
-
-export { FRAME_SIZE };
