@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { HCR } from '../../../arch/core/sysreg-bits.ts';
+import { nextTimerTicks, TIMER, timerOutputs } from '../../../arch/core/timer.ts';
+import { FakeCore } from './fake-core.ts';
+
+test('a timer fires from CVAL on, and ISTATUS shows it even when masked', () => {
+  const core = new FakeCore(1);
+  core.msr('CNTV_CVAL_EL0', 100n);
+  core.msr('CNTV_CTL_EL0', 1n);
+  core.now = 99;
+  expect(timerOutputs(core)).toBe(0);
+  expect(core.mrs('CNTV_CTL_EL0')).toBe(1n);
+  expect(nextTimerTicks(core)).toBe(100);
+  core.now = 100;
+  expect(timerOutputs(core)).toBe(TIMER.VIRTUAL);
+  expect(core.mrs('CNTV_CTL_EL0')).toBe(5n);
+  expect(nextTimerTicks(core)).toBe(Infinity);
+  core.msr('CNTV_CTL_EL0', 3n);
+  expect(timerOutputs(core)).toBe(0);
+  expect(core.mrs('CNTV_CTL_EL0')).toBe(7n);
+  core.msr('CNTV_CTL_EL0', 0n);
+  expect(core.mrs('CNTV_CTL_EL0')).toBe(0n);
+});
+
+test('the virtual count is the physical one less CNTVOFF_EL2, also when that is ahead', () => {
+  const core = new FakeCore(1);
+  core.now = 1000;
+  core.set('CNTVOFF_EL2', 600n);
+  expect(core.mrs('CNTVCT_EL0')).toBe(400n);
+  expect(core.mrs('CNTPCT_EL0')).toBe(1000n);
+  core.msr('CNTV_CVAL_EL0', 500n);
+  core.msr('CNTV_CTL_EL0', 1n);
+  core.msr('CNTP_CVAL_EL0', 1300n);
+  core.msr('CNTP_CTL_EL0', 1n);
+  expect(nextTimerTicks(core)).toBe(1100);
+  core.set('CNTVOFF_EL2', 1001n);
+  expect(core.mrs('CNTVCT_EL0')).toBe((1n << 64n) - 1n);
+  core.el = 2;
+  core.setBits('HCR_EL2', HCR.E2H);
+  expect(core.mrs('CNTVCT_EL0')).toBe(1000n);
+});
+
+test('TVAL is a signed 32-bit view on CVAL', () => {
+  const core = new FakeCore(1);
+  core.now = 5000;
+  core.msr('CNTP_TVAL_EL0', 0x1_0000_0010n);
+  expect(core.get('CNTP_CVAL_EL0')).toBe(5016n);
+  expect(core.timerChanges).toBe(1);
+  core.now = 5020;
+  expect(core.mrs('CNTP_TVAL_EL0')).toBe(0xffff_fffcn);
+  core.msr('CNTP_TVAL_EL0', 0xffff_ffffn);
+  expect(core.get('CNTP_CVAL_EL0')).toBe(5019n);
+});
+
+test('a compare value beyond the range of numbers is just far away', () => {
+  const core = new FakeCore(1);
+  core.msr('CNTP_CVAL_EL0', (1n << 64n) - 1n);
+  core.msr('CNTP_CTL_EL0', 1n);
+  expect(nextTimerTicks(core)).toBeGreaterThan(1e19);
+  expect(timerOutputs(core)).toBe(0);
+});
+
+test('the EL2 timers have outputs of their own', () => {
+  const core = new FakeCore(2);
+  core.msr('CNTHP_CTL_EL2', 1n);
+  core.msr('CNTHV_CTL_EL2', 1n);
+  expect(timerOutputs(core)).toBe(TIMER.EL2_PHYSICAL | TIMER.EL2_VIRTUAL);
+});
