@@ -1,6 +1,6 @@
 import type { IrqLine, MmioDevice, Ram, SystemCounter } from '../arch/bus.ts';
 import type { DeviceTree, DeviceTreeNode } from '../arch/devicetree/tree.ts';
-import { cells, cells64 } from '../arch/devicetree/tree.ts';
+import { cells, cells64, concat } from '../arch/devicetree/tree.ts';
 import { Distributor } from '../arch/gic/distributor.ts';
 import { InterruptController, affinityOf } from '../arch/gic/interrupts.ts';
 import { Redistributors } from '../arch/gic/redistributor.ts';
@@ -77,7 +77,9 @@ export class Board {
     if (!Number.isInteger(cpus) || cpus < 1) throw new BoardError('a machine has 1 core at least');
     if (cpus > most) throw new BoardError(`the board has room for ${most} cores, not for ${cpus}`);
     patchCpus(tree, cpus);
-    this.ram = createRam(patchMemory(tree, memory), memory, reserved);
+    const { node, base } = findMemory(tree);
+    this.ram = createRam(base, memory, reserved);
+    setSize(node, base, memory);
     this.bus = new Bus(this.ram);
     this.gic = new InterruptController({ cpus, spis: SPIS });
     this.bus.add(gic.path, distributor.address, distributor.size, new Distributor(this.gic));
@@ -188,20 +190,19 @@ function patchCpus(tree: DeviceTree, count: number): void {
   }
 }
 
-/** Gives the tree's memory node a size, and returns its base address. */
-function patchMemory(tree: DeviceTree, size: number): number {
+/** The tree's memory node and the address that RAM starts at. */
+function findMemory(tree: DeviceTree): { node: DeviceTreeNode; base: number } {
   const nodes = [...tree.nodes()].filter((node) => node.string('device_type') === 'memory' && node.enabled);
   const [node, ...others] = nodes;
   const [reg, ...more] = node?.physicalReg() ?? [];
   if (node === undefined || reg === undefined) throw new BoardError('the device tree has no memory');
   if (others.length > 0 || more.length > 0) throw new BoardError('the device tree has memory in more than one place');
   if (reg.address % 0x10000 !== 0) throw node.error('memory must start at a multiple of 64 KiB');
-  const root = node.parent!;
+  return { node, base: reg.address };
+}
+
+function setSize(memory: DeviceTreeNode, base: number, size: number): void {
   const value = (count: number, number: number): Uint8Array => (count === 2 ? cells64(number) : cells(number));
-  const [address, bytes] = [value(root.addressCells, reg.address), value(root.sizeCells, size)];
-  const both = new Uint8Array(address.length + bytes.length);
-  both.set(address);
-  both.set(bytes, address.length);
-  node.set('reg', both);
-  return reg.address;
+  const { addressCells, sizeCells } = memory.parent!;
+  memory.set('reg', concat(value(addressCells, base), value(sizeCells, size)));
 }

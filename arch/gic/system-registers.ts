@@ -137,9 +137,9 @@ export class GicRegisters {
     const way = write ? WRITE : READ;
     const el = this.#el();
     if (el === 0) return GIC_UNDEFINED;
-    const page = key >> 7;
-    if (page === EL2_PAGE) return el >= 2 && el2[key & 0x7f]! & way ? GIC_OK : GIC_UNDEFINED;
-    const register = key === PMR ? PMR_LOCAL : page === EL1_PAGE ? key & 0x7f : 127;
+    if (!GicRegisters.owns(key)) return GIC_UNDEFINED;
+    if (key >> 7 === EL2_PAGE) return el >= 2 && el2[key & 0x7f]! & way ? GIC_OK : GIC_UNDEFINED;
+    const register = key === PMR ? PMR_LOCAL : key & 0x7f;
     const rule = el1[register]!;
     if ((rule & way) === 0) return GIC_UNDEFINED;
     if (el !== 1) return GIC_OK;
