@@ -35,7 +35,9 @@ export class Bus implements PhysicalBus {
     if (!(start >= 0 && size > 0 && end <= 2 ** 48)) throw new BoardError(`${name} does not fit at ${hex(start)}`);
     const { ram } = this;
     const clash =
-      start < ram.base + ram.size && end > ram.base ? 'RAM' : this.#regions.find((r) => start < r.end && end > r.start)?.name;
+      start < ram.base + ram.size && end > ram.base
+        ? 'RAM'
+        : this.#regions.find((r) => start < r.end && end > r.start)?.name;
     if (clash !== undefined) throw new BoardError(`${name} at ${hex(start)} overlaps ${clash}`);
     this.#regions.push({ start, end, device, name });
     this.#regions.sort((a, b) => a.start - b.start);

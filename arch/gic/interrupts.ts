@@ -179,7 +179,7 @@ export class InterruptController {
     if (slot < 0 || intid < 16) return;
     const bit = 1 << (intid & 31);
     const was = this.#line[slot]!;
-    if ((was & bit) !== 0 === level) return;
+    if (((was & bit) !== 0) === level) return;
     this.#line[slot] = level ? was | bit : was & ~bit;
     if ((this.#edge[slot]! & bit) !== 0) {
       if (!level) return;
@@ -273,7 +273,8 @@ export class InterruptController {
 
   /** PE that an SPI goes to now; -1 when nowhere. */
   target(intid: number): number {
-    const target = intid < PRIVATE_INTIDS || !this.exists(intid) ? ROUTE_NOWHERE : this.#target[intid - PRIVATE_INTIDS]!;
+    const target =
+      intid < PRIVATE_INTIDS || !this.exists(intid) ? ROUTE_NOWHERE : this.#target[intid - PRIVATE_INTIDS]!;
     return target === ROUTE_ANY ? this.#control[CONTROL.ANY_GROUP0 + this.group(intid)]! : target;
   }
 
@@ -455,11 +456,7 @@ export class InterruptController {
       }
     }
     const group = best === SPURIOUS ? 0 : this.group(best, cpu);
-    if (
-      best === this.#bestIntid[cpu] &&
-      bestPriority === this.#bestPriority[cpu] &&
-      group === this.#bestGroup[cpu]
-    )
+    if (best === this.#bestIntid[cpu] && bestPriority === this.#bestPriority[cpu] && group === this.#bestGroup[cpu])
       return;
     this.#bestIntid[cpu] = best;
     this.#bestPriority[cpu] = bestPriority;

@@ -225,7 +225,13 @@ export function icvHighestPending(c: GicContext, group: number): number {
 }
 
 /** ICV_EOIR<group>_EL1. */
-export function icvEndOfInterrupt(c: GicContext, gic: InterruptController, cpu: number, group: number, value: number): void {
+export function icvEndOfInterrupt(
+  c: GicContext,
+  gic: InterruptController,
+  cpu: number,
+  group: number,
+  value: number,
+): void {
   const intid = value & 0xffffff;
   if (intid >= FIRST_SPECIAL && intid < 8192) return;
   const active = apr(c, 0) | apr(c, 1);
@@ -350,8 +356,7 @@ function canPreempt(c: GicContext, high: number): boolean {
 }
 
 function activeLr(c: GicContext, intid: number): number {
-  for (let n = 0; n < LIST_REGISTERS; n++)
-    if (lrHigh(c, n) & ICH_LR_HIGH.Active && lrLow(c, n) === intid) return n;
+  for (let n = 0; n < LIST_REGISTERS; n++) if (lrHigh(c, n) & ICH_LR_HIGH.Active && lrLow(c, n) === intid) return n;
   return -1;
 }
 

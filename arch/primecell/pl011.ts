@@ -303,7 +303,10 @@ export class Pl011 implements MmioDevice {
     const cr = this.#cr;
     const modem =
       cr & CR_LBE
-        ? (cr & CR_RTS ? FR_CTS : 0) | (cr & CR_DTR ? FR_DSR : 0) | (cr & CR_OUT1 ? FR_DCD : 0) | (cr & CR_OUT2 ? FR_RI : 0)
+        ? (cr & CR_RTS ? FR_CTS : 0) |
+          (cr & CR_DTR ? FR_DSR : 0) |
+          (cr & CR_OUT1 ? FR_DCD : 0) |
+          (cr & CR_OUT2 ? FR_RI : 0)
         : 0;
     const changed = modem ^ this.#modem;
     this.#modem = modem;

@@ -48,8 +48,7 @@ export class Console {
   constructor({ input, output, keys, closed = () => {} }: ConsoleOptions) {
     this.#input = input;
     this.#output = output;
-    this.#escape =
-      keys && new EscapeKeys({ ...keys, sendBreak: () => void this.#uart?.receiveBreak() });
+    this.#escape = keys && new EscapeKeys({ ...keys, sendBreak: () => void this.#uart?.receiveBreak() });
     this.#onError = closed;
     output.on('error', this.#onError);
   }

@@ -128,7 +128,14 @@ describe('access', () => {
 
   test('read-only and write-only registers are UNDEFINED the other way', () => {
     const core = new TestGic().core();
-    for (const name of ['ICC_IAR1_EL1', 'ICC_HPPIR0_EL1', 'ICC_RPR_EL1', 'ICH_VTR_EL2', 'ICH_MISR_EL2', 'ICH_ELRSR_EL2'])
+    for (const name of [
+      'ICC_IAR1_EL1',
+      'ICC_HPPIR0_EL1',
+      'ICC_RPR_EL1',
+      'ICH_VTR_EL2',
+      'ICH_MISR_EL2',
+      'ICH_ELRSR_EL2',
+    ])
       expect([core.access(name), core.access(name, true)], name).toEqual([GIC_OK, GIC_UNDEFINED]);
     for (const name of ['ICC_EOIR1_EL1', 'ICC_DIR_EL1', 'ICC_SGI1R_EL1'])
       expect([core.access(name), core.access(name, true)], name).toEqual([GIC_UNDEFINED, GIC_OK]);

@@ -23,7 +23,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     const read = t.redistributors.read(at, width);
     if (!(read >= 0 && read < 2 ** (8 * width))) throw new Error(`redistributor ${at} reads ${read}`);
   }),
-  fc.tuple(fc.nat(1100), fc.boolean(), cpu).map(([intid, level, n]): Step => (t) => t.gic.setLine(intid, level, n)),
+  fc.tuple(fc.nat(1100), fc.boolean(), cpu).map(
+    ([intid, level, n]): Step =>
+      (t) =>
+        t.gic.setLine(intid, level, n),
+  ),
   fc
     .tuple(fc.constantFrom(...REGISTERS), fc.bigInt(0n, 2n ** 64n - 1n), cpu, fc.integer({ min: 0, max: 2 }))
     .map(([name, value, n, el]): Step => (t) => {
@@ -32,7 +36,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       if (core.access(name, true) === GIC_OK) core.write(name, value);
       if (core.access(name) === GIC_OK) core.read(name);
     }),
-  fc.tuple(cpu, word).map(([n, value]): Step => (t) => void (t.core(n).hcr = value)),
+  fc.tuple(cpu, word).map(
+    ([n, value]): Step =>
+      (t) =>
+        void (t.core(n).hcr = value),
+  ),
 );
 
 /** What must hold in every state. */
