@@ -52,11 +52,12 @@ export class Terminal {
   raw(): void {
     if (!this.interactive || this.#raw) return;
     this.#raw = true;
-    this.#setRaw(true);
+    // The ways back first: a signal may come at any moment.
     process.on('exit', this.#restore);
     for (const signal of SIGNALS) process.on(signal, this.#onSignal[signal]);
     process.on('SIGTSTP', this.#suspend);
     process.on('SIGCONT', this.#resume);
+    this.#setRaw(true);
   }
 
   /** The terminal as it was. May be called at any time, any number of times. */
