@@ -1,5 +1,6 @@
-import { bit, inHost, low, type Trap } from './exception.ts';
+import { bit, currentEl, dataAbort, inHost, low, routeSync, type Trap } from './exception.ts';
 import { hasFeature } from './idregs.ts';
+import { ACCESS, currentVmid, FSC, Mmu } from './mmu.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
 import { parseKey, SR } from './sysreg-slots.ts';
@@ -10,39 +11,26 @@ import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysre
  * stores, so the translator makes it (its trap is `dcZvaTrap`).
  */
 
-/** What AT asks the MMU. */
-export interface AtOperation {
-  /** The translation regime by the EL that owns it, and the EL whose permissions count. */
-  regime: 1 | 2;
-  el: 0 | 1 | 2;
-  write: boolean;
-  /** PSTATE.PAN counts (FEAT_PAN2). */
-  pan: boolean;
-  /** Stage 2 as well. */
-  stage2: boolean;
+/** Walks for these instructions; it keeps nothing from one to the next. */
+const mmu = new Mmu();
+
+function translate(core: CoreState, va: bigint, access: number, el: 0 | 1 | 2): boolean {
+  mmu.invalidate();
+  return mmu.translate(core, Number(BigInt.asIntN(32, va >> 32n)), Number(BigInt.asIntN(32, va)), access, el);
 }
 
-/** The part of the MMU that system instructions use. */
-export interface AddressTranslation {
-  /** @returns PAR_EL1, or the exception that the walk itself takes. */
-  at(core: CoreState, va: bigint, operation: AtOperation): bigint | Trap;
-  /**
-   * The physical address that cache maintenance by `va` reaches from the current EL.
-   * @param write the instruction needs write permission (DC IVAC).
-   */
-  maintain(core: CoreState, va: bigint, write: boolean): number | Trap;
+/** The exception of the last translation's fault: a data abort with CM and WnR. */
+function abort(core: CoreState, va: bigint): Trap {
+  const { fsc, stage2, s1ptw, ipa } = mmu.fault;
+  const target = stage2 ? 2 : routeSync(core);
+  const trap: Trap = { target, esr: dataAbort(core, target, { fsc, s1ptw, maintenance: true }), far: va };
+  return stage2 ? { ...trap, hpfar: (BigInt(ipa) >> 12n) << 4n } : trap;
 }
 
-let translation: AddressTranslation | undefined;
-
-/** Gives system instructions their MMU. */
-export function provideAddressTranslation(mmu: AddressTranslation): void {
-  translation = mmu;
-}
-
-function mmu(): AddressTranslation {
-  if (!translation) throw new Error('system instructions have no MMU: call provideAddressTranslation first');
-  return translation;
+/** The physical address that cache maintenance by `va` reaches from the current EL, or its fault. */
+function maintain(core: CoreState, va: bigint, access: number): number | Trap {
+  const el = currentEl(core) as 0 | 1 | 2;
+  return translate(core, va, access | ACCESS.MAINTENANCE, el) ? mmu.pa : abort(core, va);
 }
 
 export interface Operation {
@@ -62,34 +50,45 @@ function add(at: string, operation: Operation): void {
 
 // Address translation.
 
-function at(name: string, encoding: string, operation: AtOperation): void {
+/** Bits of PAR_EL1: F, RES1, and NS as a Non-secure regime without EL3 has it. */
+const PAR_F = 1n;
+const PAR_RES1 = 1n << 11n;
+const PAR_NS = 1n << 9n;
+
+/** @param el whose permissions count; EL1 and EL0 of a VHE host are those of EL2&0, without a stage 2. */
+function at(name: string, encoding: string, el: 0 | 1 | 2, access: number): void {
   add(encoding, {
     name,
     el: encoding.startsWith('1 4') ? 2 : 1,
     check: () => ALLOWED,
-    run(core, _el, value) {
-      // With E2H and TGE, EL1&0 is replaced by EL2&0, where no stage 2 follows.
-      const host = operation.regime === 1 && inHost(core);
-      const effective: AtOperation = host
-        ? { ...operation, regime: 2, el: operation.el === 0 ? 0 : 2, stage2: false }
-        : operation;
-      const par = mmu().at(core, value, effective);
-      if (typeof par !== 'bigint') return par;
-      core.i64[(core.frame + SR.PAR_EL1) >> 3] = par;
+    run(core, current, va) {
+      let par: bigint;
+      if (translate(core, va, access | ACCESS.AT, el)) {
+        const page = BigInt(mmu.pa) & ~0xfffn;
+        par = (BigInt(mmu.attributes) << 56n) | page | PAR_RES1 | PAR_NS | BigInt(mmu.shareability << 7);
+      } else {
+        const { fsc, stage2, s1ptw } = mmu.fault;
+        // EL1's stage-1 walk ran into stage 2, which is EL2's to repair; an external abort is no translation's result.
+        if ((current === 1 && s1ptw) || (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK) return abort(core, va);
+        par = PAR_F | BigInt(fsc << 1) | PAR_RES1 | (s1ptw ? 1n << 8n : 0n) | (stage2 ? 1n << 9n : 0n);
+      }
+      core.i64[(core.frame + SR.PAR_EL1) >> 3] = BigInt.asIntN(64, par);
       return undefined;
     },
   });
 }
 
-for (const write of [false, true]) {
-  const [letter, w] = write ? ['W', 1] : ['R', 0];
-  const base = { write, pan: false, stage2: false };
-  at(`AT S1E1${letter}`, `1 0 7 8 ${w}`, { ...base, regime: 1, el: 1 });
-  at(`AT S1E0${letter}`, `1 0 7 8 ${2 + w}`, { ...base, regime: 1, el: 0 });
-  if (hasFeature('FEAT_PAN2')) at(`AT S1E1${letter}P`, `1 0 7 9 ${w}`, { ...base, regime: 1, el: 1, pan: true });
-  at(`AT S1E2${letter}`, `1 4 7 8 ${w}`, { ...base, regime: 2, el: 2 });
-  at(`AT S12E1${letter}`, `1 4 7 8 ${4 + w}`, { ...base, regime: 1, el: 1, stage2: true });
-  at(`AT S12E0${letter}`, `1 4 7 8 ${6 + w}`, { ...base, regime: 1, el: 0, stage2: true });
+for (const [letter, n, access] of [
+  ['R', 0, ACCESS.READ],
+  ['W', 1, ACCESS.WRITE],
+] as const) {
+  const stage1 = access | ACCESS.STAGE1;
+  at(`AT S1E1${letter}`, `1 0 7 8 ${n}`, 1, stage1);
+  at(`AT S1E0${letter}`, `1 0 7 8 ${2 + n}`, 0, stage1);
+  if (hasFeature('FEAT_PAN2')) at(`AT S1E1${letter}P`, `1 0 7 9 ${n}`, 1, stage1 | ACCESS.AT_PAN);
+  at(`AT S1E2${letter}`, `1 4 7 8 ${n}`, 2, stage1);
+  at(`AT S12E1${letter}`, `1 4 7 8 ${4 + n}`, 1, access);
+  at(`AT S12E0${letter}`, `1 4 7 8 ${6 + n}`, 0, access);
 }
 
 // Cache maintenance. The caches are coherent with memory, so that DC only translates its address and faults.
@@ -100,7 +99,7 @@ function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly n
     el,
     check: (core, current) => sctlrThenHcr(core, current, SCTLR.UCI, trap),
     run(core, _el, value) {
-      const pa = mmu().maintain(core, value, name === 'DC IVAC');
+      const pa = maintain(core, value, name === 'DC IVAC' ? ACCESS.WRITE : ACCESS.READ);
       return typeof pa === 'number' ? undefined : pa;
     },
   });
@@ -146,7 +145,7 @@ add('1 3 7 5 1', {
   el: 0,
   check: (core, el) => sctlrThenHcr(core, el, SCTLR.UCI, [HCR.TPU, HCR.TOCU]),
   run(core, _el, value) {
-    const pa = mmu().maintain(core, value, false);
+    const pa = maintain(core, value, ACCESS.READ);
     if (typeof pa !== 'number') return pa;
     core.invalidateInstructions(pa, true);
     return undefined;
@@ -165,11 +164,6 @@ function granule(core: CoreState, regime: 1 | 2, upper: boolean): number {
   const tcr = low(core, regime === 1 ? SR.TCR_EL1 : SR.TCR_EL2);
   const halves = regime === 1 || bit(core, SR.HCR_EL2, HCR.E2H);
   return upper && halves ? GRANULE_TG1[(tcr >> 30) & 3]! : GRANULE_TG0[(tcr >> 14) & 3]!;
-}
-
-function vmid(core: CoreState): number {
-  const high = core.i32[(core.frame + SR.VTTBR_EL2 + 4) >> 2]! >>> 16;
-  return bit(core, SR.VTCR_EL2, 19) ? high : high & 0xff;
 }
 
 /** The ASID in an operation's argument, as many bits as TCR_ELx.AS says; undefined where a regime has none. */
@@ -206,7 +200,7 @@ function tlbScope(
   const stage2 = kind === 'ipa' || kind === 'ripa';
   const regime = own === 1 && !everyVmid && !stage2 && inHost(core) ? 2 : own;
   const scope: TlbScope = { regime, broadcast };
-  if (regime === 1 && !everyVmid) scope.vmid = vmid(core);
+  if (regime === 1 && !everyVmid) scope.vmid = currentVmid(core);
   switch (kind) {
     case 'all':
     case 'vmid':

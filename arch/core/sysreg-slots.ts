@@ -1,3 +1,4 @@
+import { ICH } from '../gic/ich.ts';
 import { F, sysregKey } from './frame.ts';
 import { TABLE, type Row, type StoredSysreg } from './sysreg-table.ts';
 
@@ -9,7 +10,7 @@ function allocate(): Record<StoredSysreg, number> {
     slots[name] = next;
     next += 8;
   }
-  if (next > F.SYSREG_END) throw new Error('the frame has no room for its system registers');
+  if (next > ICH.BASE) throw new Error('the frame has no room for its system registers');
   return slots as Record<StoredSysreg, number>;
 }
 

@@ -3,6 +3,7 @@ import { F, sysregKey } from './frame.ts';
 import type { CoreState } from './state.ts';
 import { HCR, MDCR, MDSCR, SCTLR } from './sysreg-bits.ts';
 import { SR } from './sysreg-slots.ts';
+import { ICH } from '../gic/ich.ts';
 import type { Check } from './sysreg-table.ts';
 
 /**
@@ -121,16 +122,11 @@ export function daifVerdict(core: CoreState, el: number): Verdict {
   return inHost(core) || !bit(core, SR.SCTLR_EL1, SCTLR.UMA) ? trapEl0(core) : ALLOWED;
 }
 
-const ICH_HCR = sysregKey(3, 4, 12, 11, 0);
-const ICH_HCR_TC = 10n;
-const ICH_HCR_TALL0 = 11n;
-const ICH_HCR_TALL1 = 12n;
-const ICH_HCR_TDIR = 14n;
+/** Bits of ICH_HCR_EL2. */
+const ICH_HCR = { TC: 10, TALL0: 11, TALL1: 12, TDIR: 14 } as const;
 
-function gicTrap(core: CoreState, el: number, ...controls: bigint[]): Verdict {
-  if (el !== 1) return ALLOWED;
-  const value = core.gicRead(ICH_HCR) ?? 0n;
-  return controls.some((n) => (value >> n) & 1n) ? TRAP_EL2 : ALLOWED;
+function gicTrap(core: CoreState, el: number, ...controls: number[]): Verdict {
+  return el === 1 && controls.some((n) => bit(core, ICH.HCR, n)) ? TRAP_EL2 : ALLOWED;
 }
 
 export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: boolean) => Verdict>> = {
@@ -156,12 +152,12 @@ export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: 
   virtualTimer: (core, el) => counterControl(core, el, 8, 8),
   // SP_EL0 cannot be named while it is the stack pointer in use.
   spEl0: (core) => (bit(core, F.PSTATE, 0) ? ALLOWED : UNDEFINED),
-  gicCommon: (core, el) => gicTrap(core, el, ICH_HCR_TC),
-  gicDirect: (core, el) => gicTrap(core, el, ICH_HCR_TC, ICH_HCR_TDIR),
+  gicCommon: (core, el) => gicTrap(core, el, ICH_HCR.TC),
+  gicDirect: (core, el) => gicTrap(core, el, ICH_HCR.TC, ICH_HCR.TDIR),
   gicSgi(core, el) {
     if (el === 1 && (bit(core, SR.HCR_EL2, HCR.FMO) || bit(core, SR.HCR_EL2, HCR.IMO))) return TRAP_EL2;
-    return gicTrap(core, el, ICH_HCR_TC);
+    return gicTrap(core, el, ICH_HCR.TC);
   },
-  gicGroup0: (core, el) => gicTrap(core, el, ICH_HCR_TALL0),
-  gicGroup1: (core, el) => gicTrap(core, el, ICH_HCR_TALL1),
+  gicGroup0: (core, el) => gicTrap(core, el, ICH_HCR.TALL0),
+  gicGroup1: (core, el) => gicTrap(core, el, ICH_HCR.TALL1),
 };

@@ -1,11 +1,17 @@
-import { F, FRAME_SIZE, PSTATE } from '../../../arch/core/frame.ts';
+import type { PhysicalBus } from '../../../arch/bus.ts';
+import { F, PSTATE } from '../../../arch/core/frame.ts';
 import type { CoreState, TlbScope } from '../../../arch/core/state.ts';
 import type { StoredSysreg } from '../../../arch/core/sysreg-table.ts';
 import { lookupName, readSysreg, resetSysregs, SR, writeSysreg } from '../../../arch/core/sysreg.ts';
 import type { Trap } from '../../../arch/core/exception.ts';
 
-/** A core that is one frame: it records what it is told. */
+/** Where the fake core's 64 KiB of RAM are. */
+export const RAM = 0x4000_0000;
+const HOST = 0x10000;
+
+/** A core that is one frame and a little RAM: it records what it is told. */
 export class FakeCore implements CoreState {
+  readonly bus: PhysicalBus;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
@@ -21,7 +27,9 @@ export class FakeCore implements CoreState {
   gic = new Map<number, bigint>();
 
   constructor(el = 1, index = 0) {
-    const buffer = new ArrayBuffer(FRAME_SIZE);
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
+    const { buffer } = memory;
+    this.bus = { ram: { memory, base: RAM, size: 0x10000, host: HOST }, device: () => undefined };
     this.u8 = new Uint8Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.i64 = new BigInt64Array(buffer);
@@ -30,9 +38,6 @@ export class FakeCore implements CoreState {
     this.pstate = (el << PSTATE.EL_SHIFT) | (el ? PSTATE.SP : 0);
   }
 
-  get bus(): never {
-    throw new Error('a fake core has no bus');
-  }
   get pstate(): number {
     return this.i32[F.PSTATE >> 2]!;
   }
@@ -70,6 +75,11 @@ export class FakeCore implements CoreState {
       name,
       numbers.reduce((value, n) => value | (1n << BigInt(n)), this.get(name)),
     );
+  }
+
+  /** Writes 64 bits of RAM. */
+  poke(pa: number, value: bigint): void {
+    this.i64[(pa - RAM + HOST) >> 3] = BigInt.asIntN(64, value);
   }
 
   mrs(name: string, rt = 0): bigint | Trap {

@@ -1,15 +1,16 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Trap } from '../../../arch/core/exception.ts';
 import { F, PSTATE, sysregKey } from '../../../arch/core/frame.ts';
+import { ICH } from '../../../arch/gic/ich.ts';
 import { BREAKPOINTS, hasFeature, idRegister } from '../../../arch/core/idregs.ts';
 import { HCR, MDCR, SCTLR } from '../../../arch/core/sysreg-bits.ts';
-import { OPERATIONS, provideAddressTranslation, type AtOperation } from '../../../arch/core/sysreg-ops.ts';
+import { OPERATIONS } from '../../../arch/core/sysreg-ops.ts';
 import { parseKey } from '../../../arch/core/sysreg-slots.ts';
 import { numberedRows, TABLE, type Row } from '../../../arch/core/sysreg-table.ts';
 import { inlineAccess, lookup, readSysreg, SR, writePstateField, writeSysreg } from '../../../arch/core/sysreg.ts';
 import { dcZvaTrap, fpTrap, wfxTrap } from '../../../arch/core/sysreg-traps.ts';
 import encodings from './sysreg-encodings.json' with { type: 'json' };
-import { FakeCore, keyOf } from './fake-core.ts';
+import { FakeCore, keyOf, RAM } from './fake-core.ts';
 
 const UNDEFINED = 0x0200_0000;
 /** ESR of a trapped access (EC 0x18, IL). */
@@ -46,7 +47,6 @@ describe('the table', () => {
   });
 
   test('every register and operation, at every EL, read and written with any bits, gives a value or a trap', () => {
-    provideAddressTranslation({ at: () => 0n, maintain: () => 0 });
     for (const hcr of [0n, 1n << 34n, (1n << 34n) | (1n << 27n), (1n << 64n) - 1n]) {
       for (let key = 1 << 14; key < 1 << 16; key++) {
         if (!lookup(key) && !OPERATIONS.has(key) && key % 61) continue;
@@ -267,14 +267,15 @@ describe('trap controls', () => {
 
   test('the GIC registers: ICH_HCR_EL2.TC, TALL0, TALL1, TDIR, and SGIs by IMO', () => {
     const ich =
-      (n: bigint) =>
-      (core: FakeCore): void =>
-        void core.gic.set(keyOf('ICH_HCR_EL2'), 1n << n);
-    expect(outcome('ICC_PMR_EL1', 1, true, ich(10n))).toBe(2);
-    expect(outcome('ICC_IAR0_EL1', 1, false, ich(11n))).toBe(2);
-    expect(outcome('ICC_IAR1_EL1', 1, false, ich(12n))).toBe(2);
-    expect(outcome('ICC_IAR1_EL1', 1, false, ich(11n))).toBe('allowed');
-    expect(outcome('ICC_DIR_EL1', 1, true, ich(14n))).toBe(2);
+      (n: number) =>
+      (core: FakeCore): void => {
+        core.i32[ICH.HCR >> 2] = 1 << n;
+      };
+    expect(outcome('ICC_PMR_EL1', 1, true, ich(10))).toBe(2);
+    expect(outcome('ICC_IAR0_EL1', 1, false, ich(11))).toBe(2);
+    expect(outcome('ICC_IAR1_EL1', 1, false, ich(12))).toBe(2);
+    expect(outcome('ICC_IAR1_EL1', 1, false, ich(11))).toBe('allowed');
+    expect(outcome('ICC_DIR_EL1', 1, true, ich(14))).toBe(2);
     expect(outcome('ICC_SGI1R_EL1', 1, true, hcr(HCR.IMO))).toBe(2);
     expect(outcome('ICC_SGI1R_EL1', 1, true)).toBe('allowed');
     expect(target(new FakeCore(1).mrs('ICC_PMR_EL1'))).toBe('undefined→1');
@@ -420,34 +421,55 @@ describe('system instructions', () => {
       if (operation.name === name) return writeSysreg(core, encoding, value, 3);
     throw new Error(`no ${name}`);
   };
-  let asked: AtOperation[] = [];
-  beforeEach(() => {
-    asked = [];
-    provideAddressTranslation({
-      at(_core, _va, operation) {
-        asked.push(operation);
-        return 0x1234n;
-      },
-      maintain: (_core, va) => (va === 0n ? { target: 1, esr: 0x9600_0144, far: 0n } : Number(va) + 0x100),
-    });
+  /** Stage 1 of EL1&0 or EL2&0: 39 bits, 4K, one 1 GiB block where RAM is, for EL1 and EL2 only; VA 0 is not mapped. */
+  const map = (core: FakeCore, el: 1 | 2): void => {
+    core.set(`TCR_EL${el}`, 25n | (25n << 16n) | (2n << 30n));
+    core.set(`TTBR0_EL${el}`, BigInt(RAM));
+    core.set(`MAIR_EL${el}`, 0xffn);
+    core.setBits(`SCTLR_EL${el}`, SCTLR.M);
+    core.poke(RAM + 8, BigInt(RAM) | 0x701n);
+  };
+
+  test('AT leaves PAR_EL1: the address, attributes and shareability, or the fault', () => {
+    const core = new FakeCore(1);
+    map(core, 1);
+    const va = BigInt(RAM) + 0x5123n;
+    expect(run(core, 'AT S1E1W', va)).toBeUndefined();
+    expect(core.get('PAR_EL1')).toBe(0xff00_0000_4000_5b80n);
+    run(core, 'AT S1E0R', va);
+    // Permission fault, level 1.
+    expect(core.get('PAR_EL1')).toBe(0x801n | (0xdn << 1n));
+    run(core, 'AT S1E1R', 0n);
+    expect(core.get('PAR_EL1')).toBe(0x801n | (0x5n << 1n));
+    expect(target(run(core, 'AT S12E1W'))).toBe('undefined→1');
   });
 
-  test('AT leaves PAR_EL1; for a host the EL1 forms mean EL2&0', () => {
+  test('AT S1E1R of a host means EL2&0', () => {
+    const core = new FakeCore(2);
+    core.setBits('HCR_EL2', HCR.E2H);
+    map(core, 2);
+    const ask = (): bigint => {
+      run(core, 'AT S1E1R', BigInt(RAM));
+      return core.get('PAR_EL1') >> 56n;
+    };
+    // EL1&0's MMU is off: Device-nGnRnE.
+    expect(ask()).toBe(0n);
+    core.setBits('HCR_EL2', HCR.TGE);
+    expect(ask()).toBe(0xffn);
+  });
+
+  test('a stage-1 walk that EL1 asks for faults to EL2 when stage 2 does; AT S12E1R reports it in PAR_EL1', () => {
     const core = new FakeCore(1);
-    expect(run(core, 'AT S1E1R')).toBeUndefined();
-    expect(core.get('PAR_EL1')).toBe(0x1234n);
-    expect(target(run(core, 'AT S12E1W'))).toBe('undefined→1');
+    map(core, 1);
+    core.setBits('HCR_EL2', HCR.VM);
+    core.set('VTCR_EL2', 25n | (1n << 6n) | (5n << 16n) | (1n << 31n));
+    core.set('VTTBR_EL2', BigInt(RAM) + 0x1000n);
+    const trap = run(core, 'AT S1E1R', BigInt(RAM));
+    // Data abort from a lower EL: CM, S1PTW, WnR, translation fault at level 1.
+    expect(trap).toEqual({ target: 2, esr: 0x9200_01c5, far: BigInt(RAM), hpfar: BigInt(RAM) >> 8n });
     core.el = 2;
-    run(core, 'AT S12E0W');
-    core.setBits('HCR_EL2', HCR.E2H, HCR.TGE);
-    run(core, 'AT S12E0W');
-    run(core, 'AT S1E1RP');
-    expect(asked).toEqual([
-      { regime: 1, el: 1, write: false, pan: false, stage2: false },
-      { regime: 1, el: 0, write: true, pan: false, stage2: true },
-      { regime: 2, el: 0, write: true, pan: false, stage2: false },
-      { regime: 2, el: 2, write: false, pan: true, stage2: false },
-    ]);
+    expect(run(core, 'AT S12E1R', BigInt(RAM))).toBeUndefined();
+    expect(core.get('PAR_EL1')).toBe(0x801n | (0x5n << 1n) | (1n << 8n) | (1n << 9n));
   });
 
   test('cache maintenance by address: UCI at EL0, TPC and TPU below EL2, and the fault of its translation', () => {
@@ -455,11 +477,12 @@ describe('system instructions', () => {
     expect(target(run(core, 'DC CVAU', 64n))).toBe(1);
     core.setBits('SCTLR_EL1', SCTLR.UCI);
     expect(run(core, 'DC CVAU', 64n)).toBeUndefined();
-    expect(run(core, 'DC CVAC', 0n)).toMatchObject({ esr: 0x9600_0144 });
+    // Beyond the physical addresses: a fault of level 0, with CM and WnR.
+    expect(run(core, 'DC CVAC', 1n << 48n)).toEqual({ target: 1, esr: 0x9200_0140, far: 1n << 48n });
     core.setBits('HCR_EL2', HCR.TPC);
     expect(target(run(core, 'DC CIVAC', 64n))).toBe(2);
     expect(run(core, 'IC IVAU', 64n)).toBeUndefined();
-    expect(core.instructionInvalidations).toEqual([{ pa: 0x140, broadcast: true }]);
+    expect(core.instructionInvalidations).toEqual([{ pa: 0x40, broadcast: true }]);
     core.setBits('HCR_EL2', HCR.TPU);
     expect(target(run(core, 'IC IVAU', 64n))).toBe(2);
     core.el = 1;
