@@ -1,0 +1,12 @@
+import type { Instruction } from '../encoding.ts';
+import { simdByElement } from './simd-by-element.ts';
+import { simdCopy } from './simd-copy.ts';
+import { simdLoadStore } from './simd-load-store.ts';
+import { simdMisc } from './simd-misc.ts';
+import { simdPermute } from './simd-permute.ts';
+import { simdShift } from './simd-shift.ts';
+import { simdThreeDifferent } from './simd-three-different.ts';
+import { simdThreeSame } from './simd-three-same.ts';
+
+/** The rows of SIMD and floating point, but for loads and stores of whole registers (loads-stores.ts). */
+export const simdFp: readonly Instruction[] = [...simdCopy, ...simdPermute, ...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdShift, ...simdLoadStore];

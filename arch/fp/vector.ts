@@ -1,0 +1,167 @@
+import { F } from '../core/frame.ts';
+
+/** Vector operations on integers that WebAssembly has no short form for. Registers are read and written in the frame. */
+
+const QC = 1 << 27;
+
+function lane(i32: Int32Array, u8: Uint8Array, at: number, size: number, unsigned: boolean): number {
+  if (size === 2) {
+    const w = i32[at >> 2]!;
+    return unsigned ? w >>> 0 : w;
+  }
+  if (size === 1) {
+    const h = u8[at]! | (u8[at + 1]! << 8);
+    return unsigned ? h : (h << 16) >> 16;
+  }
+  return unsigned ? u8[at]! : (u8[at]! << 24) >> 24;
+}
+
+function setLane(i32: Int32Array, u8: Uint8Array, at: number, size: number, value: number): void {
+  if (size === 2) i32[at >> 2] = value;
+  else {
+    u8[at] = value;
+    if (size === 1) u8[at + 1] = value >> 8;
+  }
+}
+
+function lane64(i32: Int32Array, at: number, unsigned: boolean): bigint {
+  const value = (BigInt(i32[(at >> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >> 2]! >>> 0);
+  return unsigned ? value : BigInt.asIntN(64, value);
+}
+
+function setLane64(i32: Int32Array, at: number, value: bigint): void {
+  i32[at >> 2] = Number(BigInt.asIntN(32, value));
+  i32[(at >> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
+}
+
+/** Writes the elements to Vd with the bits above them zero. */
+function finish(i32: Int32Array, frame: number, d: number, bytes: number): void {
+  const end = (frame + F.V + 16 * d + 16) >> 2;
+  for (let w = (frame + F.V + 16 * d + bytes) >> 2; w < end; w++) i32[w] = 0;
+}
+
+/** (US)(Q)(R)SHL by register: `extra` is 1 unsigned, 2 rounding, 4 saturating. */
+export function variableShift(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const unsigned = ((argument >> 25) & 1) !== 0;
+  const rounding = ((argument >> 25) & 2) !== 0;
+  const saturating = ((argument >> 25) & 4) !== 0;
+  const d = frame + F.V + 16 * (argument & 31);
+  const n = frame + F.V + 16 * ((argument >> 5) & 31);
+  const m = frame + F.V + 16 * ((argument >> 10) & 31);
+  const bits = 8 << size;
+  let qc = false;
+  for (let e = 0; e < lanes; e++) {
+    const at = e << size;
+    const by = (u8[m + at]! << 24) >> 24;
+    if (size === 3) {
+      const x = lane64(i32, n + at, unsigned);
+      let r: bigint;
+      if (by >= 0) r = x << BigInt(by);
+      else if (rounding) r = (x + (1n << BigInt(-by - 1))) >> BigInt(-by);
+      else r = x >> BigInt(-by);
+      if (saturating) {
+        const max = unsigned ? (1n << 64n) - 1n : (1n << 63n) - 1n;
+        const min = unsigned ? 0n : -(1n << 63n);
+        if (r > max) {
+          r = max;
+          qc = true;
+        } else if (r < min) {
+          r = min;
+          qc = true;
+        }
+      }
+      setLane64(i32, d + at, r);
+      continue;
+    }
+    const x = lane(i32, u8, n + at, size, unsigned);
+    let r: number;
+    // Powers of two scale exactly; a rounded value too small for the addition of one half is below one half.
+    if (by < 0) r = Math.floor(x * 2 ** by + (rounding ? 0.5 : 0));
+    else if (!saturating) r = by >= bits ? 0 : x << by;
+    else {
+      r = x * 2 ** by;
+      const max = unsigned ? 2 ** bits - 1 : 2 ** (bits - 1) - 1;
+      const min = unsigned ? 0 : -(2 ** (bits - 1));
+      if (r > max) {
+        r = max;
+        qc = true;
+      } else if (r < min) {
+        r = min;
+        qc = true;
+      }
+    }
+    setLane(i32, u8, d + at, size, r | 0);
+  }
+  if (lanes << size === 16 || lanes << size === 8) finish(i32, frame, argument & 31, lanes << size);
+  if (qc) i32[(frame + F.FPSR) >> 2]! |= QC;
+  return 0;
+}
+
+/** PMUL: products of polynomials over {0,1}, modulo 2^8. */
+export function polynomialMultiply(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  const bytes = 1 << ((argument >> 22) & 7);
+  const d = frame + F.V + 16 * (argument & 31);
+  const n = frame + F.V + 16 * ((argument >> 5) & 31);
+  const m = frame + F.V + 16 * ((argument >> 10) & 31);
+  for (let e = 0; e < bytes; e++) {
+    let r = 0;
+    const y = u8[m + e]!;
+    for (let b = 0; b < 8; b++) if ((y >> b) & 1) r ^= u8[n + e]! << b;
+    u8[d + e] = r;
+  }
+  finish(i32, frame, argument & 31, bytes);
+  return 0;
+}
+
+/** SUQADD (`extra` 0) and USQADD (1): Vd plus Vn of the other signedness, saturated as Vd's. */
+export function mixedSignAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const unsigned = ((argument >> 25) & 1) !== 0;
+  const d = frame + F.V + 16 * (argument & 31);
+  const n = frame + F.V + 16 * ((argument >> 5) & 31);
+  const bits = 8 << size;
+  let qc = false;
+  for (let e = 0; e < lanes; e++) {
+    const at = e << size;
+    if (size === 3) {
+      let r = lane64(i32, d + at, unsigned) + lane64(i32, n + at, !unsigned);
+      const max = unsigned ? (1n << 64n) - 1n : (1n << 63n) - 1n;
+      const min = unsigned ? 0n : -(1n << 63n);
+      if (r > max || r < min) {
+        r = r > max ? max : min;
+        qc = true;
+      }
+      setLane64(i32, d + at, r);
+    } else {
+      let r = lane(i32, u8, d + at, size, unsigned) + lane(i32, u8, n + at, size, !unsigned);
+      const max = unsigned ? 2 ** bits - 1 : 2 ** (bits - 1) - 1;
+      const min = unsigned ? 0 : -(2 ** (bits - 1));
+      if (r > max || r < min) {
+        r = r > max ? max : min;
+        qc = true;
+      }
+      setLane(i32, u8, d + at, size, r | 0);
+    }
+  }
+  if (lanes << size === 8) finish(i32, frame, argument & 31, 8);
+  if (qc) i32[(frame + F.FPSR) >> 2]! |= QC;
+  return 0;
+}
+
+/** PMULL on bytes; `extra`: the half of the operands. */
+export function polynomialMultiplyLong(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  const d = frame + F.V + 16 * (argument & 31);
+  const n = frame + F.V + 16 * ((argument >> 5) & 31) + 8 * (argument >> 25);
+  const m = frame + F.V + 16 * ((argument >> 10) & 31) + 8 * (argument >> 25);
+  const products: number[] = [];
+  for (let e = 0; e < 8; e++) {
+    let r = 0;
+    for (let b = 0; b < 8; b++) if ((u8[m + e]! >> b) & 1) r ^= u8[n + e]! << b;
+    products.push(r);
+  }
+  for (let e = 0; e < 8; e++) setLane(i32, u8, d + 2 * e, 1, products[e]!);
+  return 0;
+}
