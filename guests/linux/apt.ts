@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A package or guest that cannot be fetched; the message is one line that says why and what to do. */
@@ -49,7 +49,11 @@ export const runCommand: Run = (command, args, { cwd, signal, onStatus }) =>
       status = lines.pop() ?? '';
       for (const line of lines) onStatus?.(line);
     });
-    child.on('error', reject);
+    child.on('error', (error) => {
+      // An aborted command may still be writing.
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) reject(error);
+      else child.on('exit', () => reject(error));
+    });
     child.on('close', (code) => resolve({ status: code ?? 1, stdout, stderr }));
   });
 
@@ -69,6 +73,9 @@ export interface AptOptions {
   run?: Run;
   signal?: AbortSignal | undefined;
 }
+
+/** Bytes; with less the disk is as good as full. */
+const LEAST_FREE = 1 << 20;
 
 const GIVE_FILES = 'or give a kernel and an initramfs with --kernel FILE and --initrd FILE';
 
@@ -122,6 +129,7 @@ export class Apt {
       sha256: field('SHA256'),
       depends: field('Depends'),
     };
+    if (/No space left/.test(this.#updateError)) throw diskFull();
     if (found.name !== name || !found.version || !found.sha256) {
       throw new GuestFetchError(
         this.#updateError
@@ -138,6 +146,7 @@ export class Apt {
     const args = ['-qq', 'download', `${wanted.name}=${wanted.version}`];
     const { status, stderr } = await this.#apt('apt-get', args, progress, directory);
     if (status !== 0) {
+      if (/No space left|enough free space/.test(stderr)) throw diskFull();
       throw new GuestFetchError(
         `cannot fetch the package ${wanted.name}: ${complaint(stderr) || `apt-get download failed with status ${status}`}`,
       );
@@ -179,16 +188,36 @@ export class Apt {
   }
 
   async #command(command: string, args: string[], options: RunOptions): Promise<RunResult> {
+    // On a full disk apt's methods wait for ever.
+    const full = new AbortController();
+    const watch = setInterval(() => {
+      freeSpace(this.#directory).then(
+        (free) => free < LEAST_FREE && full.abort(),
+        () => {},
+      );
+    }, 500);
+    const signal = this.#signal ? AbortSignal.any([this.#signal, full.signal]) : full.signal;
     try {
-      return await this.#run(command, args, { ...options, signal: this.#signal });
+      return await this.#run(command, args, { ...options, signal });
     } catch (error) {
+      if (full.signal.aborted) throw diskFull();
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       throw new GuestFetchError(
         `the default guest comes through apt, and this host has no ${command}: ` +
           'give a kernel and an initramfs with --kernel FILE and --initrd FILE',
       );
+    } finally {
+      clearInterval(watch);
     }
   }
+}
+
+const diskFull = (): Error => Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+
+/** Bytes that the user may still write in the file system of a directory. */
+export async function freeSpace(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
 }
 
 /** The sha256 of a file, in hexadecimal. */
@@ -233,9 +262,9 @@ Acquire::IndexTargets::deb::Packages {
 };
 Acquire::Languages { "none"; };
 Acquire::PDiffs "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "30";
-Acquire::https::Timeout "30";
+Acquire::Retries "1";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
 Dir::State "${directory}";
 Dir::State::lists "${directory}/lists";
 Dir::State::status "${directory}/status";

@@ -6,10 +6,10 @@
  * never leave a mixture.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, isAbsolute, join } from 'node:path';
-import { Apt, GuestFetchError, sha256File, type Run } from './apt.ts';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { Apt, freeSpace, GuestFetchError, sha256File, type Run } from './apt.ts';
 import { buildInitramfs } from './initramfs.ts';
 
 export { GuestFetchError } from './apt.ts';
@@ -57,6 +57,8 @@ const DEFAULT = 'default';
 const KERNEL_PACKAGE = 'linux-image-cloud-arm64';
 const BUSYBOX_PACKAGE = 'busybox-static';
 const MANIFEST = 'manifest.json';
+/** What a fetch takes while it runs, in MB: package lists, apt's cache of them, the packages and what comes out of them. */
+const SPACE_MB = 150;
 
 /** Where guests are kept: `$XDG_CACHE_HOME/naxos/guests`, or below `~/.cache`. */
 export function guestsDirectory(): string {
@@ -88,14 +90,20 @@ export async function fetchDefaultGuest(options: FetchOptions = {}): Promise<Gue
       const guest = await findGuest(directory);
       if (guest) return guest;
     }
-    await mkdir(guestPath(DEFAULT, directory), { recursive: true });
+    const created = await makeDirectories(directory);
     await removeAbandoned(directory);
     const work = join(directory, `.fetch-${process.pid}-${randomBytes(4).toString('hex')}`);
     try {
       await mkdir(work);
+      if ((await freeSpace(work)) < SPACE_MB << 20) throw noSpace(directory);
       await fetchInto(guestPath(DEFAULT, directory), work, options);
     } finally {
-      await rm(work, { recursive: true, force: true });
+      await rm(work, { recursive: true, force: true, maxRetries: 3 });
+      // After a failure: only what is empty goes.
+      if (created)
+        await rmdir(directory)
+          .then(() => rmdir(dirname(directory)))
+          .catch(() => {});
     }
     const guest = await findGuest(directory);
     if (!guest) throw new GuestFetchError(`the fetched guest in ${directory} has vanished: fetch it again`);
@@ -134,6 +142,7 @@ async function fetchInto(target: string, work: string, options: FetchOptions): P
     await rm(deb);
     files.push(await onlyFile(tree, wanted.name));
   }
+  await mkdir(target, { recursive: true });
   const [kernelFile, busyboxFile] = [files[0]!, files[1]!];
   const kernel = await keep(kernelFile, basename(kernelFile), target);
   const busybox = await keep(busyboxFile, basename(busyboxFile), target);
@@ -193,6 +202,28 @@ async function onlyFile(tree: string, packageName: string): Promise<string> {
   return join(files[0]!.parentPath, files[0]!.name);
 }
 
+/**
+ * Makes a directory and what is above it. Not `mkdir` with `recursive`, which never returns where nothing can be made,
+ * as below /proc.
+ *
+ * @returns whether it had to be made
+ */
+async function makeDirectories(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return false;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  await makeDirectories(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return true;
+}
+
 /** Moves a file to its place in the cache. */
 async function keep(path: string, name: string, target: string): Promise<GuestFile> {
   const sha256 = await sha256File(path);
@@ -204,7 +235,7 @@ async function keep(path: string, name: string, target: string): Promise<GuestFi
 
 /** Writes a file that others see whole or not at all. */
 async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await writeFile(temporary, content);
     await rename(temporary, path);
@@ -237,14 +268,18 @@ async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
+function noSpace(directory: string): GuestFetchError {
+  return new GuestFetchError(
+    `no space left in ${directory}: free ${SPACE_MB} MB there, or set XDG_CACHE_HOME to another place`,
+  );
+}
+
 function asFetchError(error: unknown, directory: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new GuestFetchError(
-      `no space left in ${directory}: free about 150 MB there, or set XDG_CACHE_HOME to another place`,
-    );
+    return noSpace(directory);
   }
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
+  if (code && ['EACCES', 'EEXIST', 'ENOENT', 'ENOTDIR', 'EPERM', 'EROFS'].includes(code)) {
     return new GuestFetchError(`cannot write to ${directory} (${code}): set XDG_CACHE_HOME to another place`);
   }
   return error;

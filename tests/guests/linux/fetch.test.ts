@@ -175,12 +175,17 @@ describe('a failure leaves nothing behind and says one line:', () => {
     ['a package that does not unpack', { extract: failed('tar: Unexpected EOF in archive\n') }, /tar: Unexpected EOF/],
     ['a package without a kernel', { extract: () => ok() }, /not laid out as expected/],
     ['a full disk', { download: fault('ENOSPC') }, /no space left in .*XDG_CACHE_HOME/],
+    [
+      'a disk that apt finds full',
+      { download: failed('E: Write error (28: No space left on device)') },
+      /no space left in/,
+    ],
   ])('%s', async (_, faults, message) => {
     const error = await fetchDefaultGuest({ directory, run: fakeApt(faults).run }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(GuestFetchError);
     expect((error as Error).message).toMatch(message);
     expect((error as Error).message).not.toContain('\n');
-    expect(await filesLeft()).toEqual([]);
+    await expect(readdir(directory)).rejects.toThrow(/ENOENT/);
     expect(await listGuests(directory)).toEqual([]);
   });
 
