@@ -99,11 +99,8 @@ export async function fetchDefaultGuest(options: FetchOptions = {}): Promise<Gue
       await fetchInto(guestPath(DEFAULT, directory), work, options);
     } finally {
       await rm(work, { recursive: true, force: true, maxRetries: 3 });
-      // After a failure: only what is empty goes.
-      if (created)
-        await rmdir(directory)
-          .then(() => rmdir(dirname(directory)))
-          .catch(() => {});
+      // After a failure they are empty, and go.
+      for (const path of created) await rmdir(path).catch(() => {});
     }
     const guest = await findGuest(directory);
     if (!guest) throw new GuestFetchError(`the fetched guest in ${directory} has vanished: fetch it again`);
@@ -206,22 +203,22 @@ async function onlyFile(tree: string, packageName: string): Promise<string> {
  * Makes a directory and what is above it. Not `mkdir` with `recursive`, which never returns where nothing can be made,
  * as below /proc.
  *
- * @returns whether it had to be made
+ * @returns what had to be made, the innermost first
  */
-async function makeDirectories(path: string): Promise<boolean> {
+async function makeDirectories(path: string): Promise<string[]> {
   try {
     await mkdir(path);
-    return true;
+    return [path];
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return false;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return [];
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
   }
-  await makeDirectories(dirname(path));
+  const above = await makeDirectories(dirname(path));
   await mkdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
-  return true;
+  return [path, ...above];
 }
 
 /** Moves a file to its place in the cache. */
