@@ -74,6 +74,7 @@ const FIELDS = {
   FEAT_XNX: [['ID_AA64MMFR1_EL1', 28, 1]],
   FEAT_TTCNP: [['ID_AA64MMFR2_EL1', 0, 1]],
   FEAT_UAO: [['ID_AA64MMFR2_EL1', 4, 1]],
+  FEAT_IDST: [['ID_AA64MMFR2_EL1', 36, 1]],
   FEAT_TTL: [['ID_AA64MMFR2_EL1', 48, 1]],
   FEAT_EVT: [['ID_AA64MMFR2_EL1', 56, 2]],
 } as const satisfies Record<string, readonly Field[]>;
@@ -94,6 +95,7 @@ const IMPLEMENTED: ReadonlySet<Feature> = new Set<Feature>([
   'FEAT_XNX',
   'FEAT_VMID16',
   'FEAT_TTCNP',
+  'FEAT_IDST',
   'FEAT_TTL',
   'FEAT_EVT',
   'FEAT_TLBIOS',

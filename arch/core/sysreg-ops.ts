@@ -1,5 +1,5 @@
 import { bit, currentEl, dataAbort, inHost, low, routeSync, type Trap } from './exception.ts';
-import { hasFeature } from './idregs.ts';
+import type { Feature } from './idregs.ts';
 import { ACCESS, currentVmid, FSC, Mmu } from './mmu.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
@@ -35,8 +35,9 @@ function maintain(core: CoreState, va: bigint, access: number): number | Trap {
 
 export interface Operation {
   readonly name: string;
-  /** Lowest EL that may execute it. */
+  /** Lowest EL that may execute it; UNDEFINED without the feature. */
   readonly el: number;
+  readonly feature?: Feature | undefined;
   check(core: CoreState, el: number): Verdict;
   /** @returns the exception that it takes, if any. */
   run(core: CoreState, el: number, value: bigint): Trap | undefined;
@@ -56,9 +57,10 @@ const PAR_RES1 = 1n << 11n;
 const PAR_NS = 1n << 9n;
 
 /** @param el whose permissions count; EL1 and EL0 of a VHE host are those of EL2&0, without a stage 2. */
-function at(name: string, encoding: string, el: 0 | 1 | 2, access: number): void {
+function at(name: string, encoding: string, el: 0 | 1 | 2, access: number, feature?: Feature): void {
   add(encoding, {
     name,
+    feature,
     el: encoding.startsWith('1 4') ? 2 : 1,
     check: () => ALLOWED,
     run(core, current, va) {
@@ -85,7 +87,7 @@ for (const [letter, n, access] of [
   const stage1 = access | ACCESS.STAGE1;
   at(`AT S1E1${letter}`, `1 0 7 8 ${n}`, 1, stage1);
   at(`AT S1E0${letter}`, `1 0 7 8 ${2 + n}`, 0, stage1);
-  if (hasFeature('FEAT_PAN2')) at(`AT S1E1${letter}P`, `1 0 7 9 ${n}`, 1, stage1 | ACCESS.AT_PAN);
+  at(`AT S1E1${letter}P`, `1 0 7 9 ${n}`, 1, stage1 | ACCESS.AT_PAN, 'FEAT_PAN2');
   at(`AT S1E2${letter}`, `1 4 7 8 ${n}`, 2, stage1);
   at(`AT S12E1${letter}`, `1 4 7 8 ${4 + n}`, 1, access);
   at(`AT S12E0${letter}`, `1 4 7 8 ${6 + n}`, 0, access);
@@ -93,9 +95,10 @@ for (const [letter, n, access] of [
 
 // Cache maintenance. The caches are coherent with memory, so that DC only translates its address and faults.
 
-function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly number[]): void {
+function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly number[], feature?: Feature): void {
   add(encoding, {
     name,
+    feature,
     el,
     check: (core, current) => sctlrThenHcr(core, current, SCTLR.UCI, trap),
     run(core, _el, value) {
@@ -108,8 +111,8 @@ function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly n
 dcByAddress('DC IVAC', '1 0 7 6 1', 1, [HCR.TPC]);
 dcByAddress('DC CVAC', '1 3 7 10 1', 0, [HCR.TPC]);
 dcByAddress('DC CVAU', '1 3 7 11 1', 0, [HCR.TPU, HCR.TOCU]);
-if (hasFeature('FEAT_DPB')) dcByAddress('DC CVAP', '1 3 7 12 1', 0, [HCR.TPC]);
-if (hasFeature('FEAT_DPB2')) dcByAddress('DC CVADP', '1 3 7 13 1', 0, [HCR.TPC]);
+dcByAddress('DC CVAP', '1 3 7 12 1', 0, [HCR.TPC], 'FEAT_DPB');
+dcByAddress('DC CVADP', '1 3 7 13 1', 0, [HCR.TPC], 'FEAT_DPB2');
 dcByAddress('DC CIVAC', '1 3 7 14 1', 0, [HCR.TPC]);
 
 for (const [name, encoding] of [
@@ -241,11 +244,11 @@ function stage2Granule(core: CoreState): number {
 }
 
 function tlbi(name: string, encoding: string, el: 1 | 2, own: 1 | 2, kind: TlbiKind, domain: Domain): void {
-  if (domain === 'OS' && !hasFeature('FEAT_TLBIOS')) return;
-  if (kind.startsWith('r') && !hasFeature('FEAT_TLBIRANGE')) return;
+  const feature = kind.startsWith('r') ? 'FEAT_TLBIRANGE' : domain === 'OS' ? 'FEAT_TLBIOS' : undefined;
   const trap = domain === 'IS' ? HCR.TTLBIS : domain === 'OS' ? HCR.TTLBOS : HCR.TTLB;
   add(encoding, {
     name: `TLBI ${name}${domain}`,
+    feature,
     el,
     check: (core, current) => (hcrTraps(core, current, HCR.TTLB) || hcrTraps(core, current, trap) ? TRAP_EL2 : ALLOWED),
     run(core, current, value) {

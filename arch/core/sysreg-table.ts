@@ -282,13 +282,16 @@ const BREAKPOINTS = {
 const GIC = { computed: true } as const;
 const GIC2 = { computed: true, el: 2 } as const;
 
-/** The GIC's CPU interface (IHI 0069, 12.2); the active priorities and list registers follow below by number. */
+/** The GIC's CPU interface (IHI 0069, 12.2); the list registers follow below by number. With
+ * 5 bits of preemption there is one active priorities register of each kind. */
 const GIC_REGISTERS = {
   ICC_PMR_EL1: { at: '3 0 4 6 0', ...GIC, check: 'gicCommon' },
   ICC_IAR0_EL1: { at: '3 0 12 8 0', ...GIC, ...RO, check: 'gicGroup0' },
   ICC_EOIR0_EL1: { at: '3 0 12 8 1', ...GIC, ...WO, check: 'gicGroup0' },
   ICC_HPPIR0_EL1: { at: '3 0 12 8 2', ...GIC, ...RO, check: 'gicGroup0' },
   ICC_BPR0_EL1: { at: '3 0 12 8 3', ...GIC, check: 'gicGroup0' },
+  ICC_AP0R0_EL1: { at: '3 0 12 8 4', ...GIC, check: 'gicGroup0' },
+  ICC_AP1R0_EL1: { at: '3 0 12 9 0', ...GIC, check: 'gicGroup1' },
   ICC_DIR_EL1: { at: '3 0 12 11 1', ...GIC, ...WO, check: 'gicDirect' },
   ICC_RPR_EL1: { at: '3 0 12 11 3', ...GIC, ...RO, check: 'gicCommon' },
   ICC_SGI1R_EL1: { at: '3 0 12 11 5', ...GIC, ...WO, check: 'gicSgi' },
@@ -303,6 +306,8 @@ const GIC_REGISTERS = {
   ICC_IGRPEN0_EL1: { at: '3 0 12 12 6', ...GIC, check: 'gicGroup0' },
   ICC_IGRPEN1_EL1: { at: '3 0 12 12 7', ...GIC, check: 'gicGroup1' },
   ICC_SRE_EL2: { at: '3 4 12 9 5', ...GIC2 },
+  ICH_AP0R0_EL2: { at: '3 4 12 8 0', ...GIC2 },
+  ICH_AP1R0_EL2: { at: '3 4 12 9 0', ...GIC2 },
   ICH_HCR_EL2: { at: '3 4 12 11 0', ...GIC2 },
   ICH_VTR_EL2: { at: '3 4 12 11 1', ...GIC2, ...RO },
   ICH_MISR_EL2: { at: '3 4 12 11 2', ...GIC2, ...RO },
@@ -328,7 +333,7 @@ export type StoredSysreg = {
   [K in SysregName]: (typeof TABLE)[K] extends { computed: true } | { value: bigint } ? never : K;
 }[SysregName];
 
-/** Rows that are the same but for a number: reserved identification registers, and the GIC's arrays. */
+/** Rows that are the same but for a number: reserved identification registers, and the GIC's list registers. */
 export function numberedRows(): [string, Row][] {
   const rows: [string, Row][] = [];
   const named = new Set<string>(Object.values(TABLE).map((row) => row.at));
@@ -338,12 +343,6 @@ export function numberedRows(): [string, Row][] {
       const at = `3 0 0 ${crm} ${op2}`;
       if (!named.has(at)) rows.push([`S3_0_C0_C${crm}_${op2}`, { at, ...ID, ...RAZ }]);
     }
-  }
-  for (let n = 0; n < 4; n++) {
-    rows.push([`ICC_AP0R${n}_EL1`, { at: `3 0 12 8 ${4 + n}`, ...GIC, check: 'gicGroup0' }]);
-    rows.push([`ICC_AP1R${n}_EL1`, { at: `3 0 12 9 ${n}`, ...GIC, check: 'gicGroup1' }]);
-    rows.push([`ICH_AP0R${n}_EL2`, { at: `3 4 12 8 ${n}`, ...GIC2 }]);
-    rows.push([`ICH_AP1R${n}_EL2`, { at: `3 4 12 9 ${n}`, ...GIC2 }]);
   }
   for (let n = 0; n < 16; n++) rows.push([`ICH_LR${n}_EL2`, { at: `3 4 12 ${12 + (n >> 3)} ${n & 7}`, ...GIC2 }]);
   return rows;

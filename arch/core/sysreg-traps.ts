@@ -40,7 +40,7 @@ export function verdictTrap(core: CoreState, verdict: Verdict, key: number, rt: 
 }
 
 /** A trap of EL0 that goes to EL1, or to EL2 under HCR_EL2.TGE. */
-function trapEl0(core: CoreState): Verdict {
+export function trapEl0(core: CoreState): Verdict {
   return bit(core, SR.HCR_EL2, HCR.TGE) ? TRAP_EL2 : TRAP_EL1;
 }
 

@@ -22,6 +22,7 @@ import {
   daifVerdict,
   dcZvaTrap,
   hcrTraps,
+  trapEl0,
   TRAP_EL2,
   UNDEFINED,
   verdictTrap,
@@ -310,6 +311,12 @@ export function inlineAccess(key: number, write: boolean, el: number, e2h: boole
   };
 }
 
+/** op0 = 3, op1 = 0, 1 or 3, CRn = 0: what software identifies the processor by. */
+function inFeatureSpace(key: number): boolean {
+  const op1 = (key >> 11) & 7;
+  return key >> 14 === 3 && (op1 === 0 || op1 === 1 || op1 === 3) && ((key >> 7) & 15) === 0;
+}
+
 /** The register and whether the current EL may access it. */
 function access(core: CoreState, key: number, el: number, read: boolean): Sysreg | Verdict {
   const sysreg = resolve(key, el, bit(core, SR.HCR_EL2, HCR.E2H));
@@ -319,7 +326,9 @@ function access(core: CoreState, key: number, el: number, read: boolean): Sysreg
     if (el === 1 && (crn === 11 || crn === 15) && bit(core, SR.HCR_EL2, HCR.TIDCP)) return TRAP_EL2;
     return UNDEFINED;
   }
-  if (el < (read ? sysreg.readEl : sysreg.writeEl)) return UNDEFINED;
+  if (el < (read ? sysreg.readEl : sysreg.writeEl)) {
+    return el === 0 && read && inFeatureSpace(key) && hasFeature('FEAT_IDST') ? trapEl0(core) : UNDEFINED;
+  }
   if (sysreg.row.check) {
     const verdict = CHECKS[sysreg.row.check](core, el, read);
     if (verdict !== ALLOWED) return verdict;
@@ -377,7 +386,7 @@ function applyEffect(core: CoreState, sysreg: Sysreg): void {
 
 function systemInstruction(core: CoreState, key: number, el: number, value: bigint, rt: number): Trap | undefined {
   const operation = OPERATIONS.get(key);
-  if (!operation || el < operation.el) {
+  if (!operation || el < operation.el || (operation.feature && !hasFeature(operation.feature))) {
     const crn = (key >> 7) & 15;
     const trapped = el === 1 && (crn === 11 || crn === 15) && bit(core, SR.HCR_EL2, HCR.TIDCP);
     return verdictTrap(core, trapped ? TRAP_EL2 : UNDEFINED, key, rt, false);
