@@ -899,6 +899,33 @@ export class Translator {
     this.ended = true;
   }
 
+  /**
+   * Has the core carry out what the instruction asks for (a system register, a system instruction) and goes on after it;
+   * leaves the region where the core says so: an exception, or a context that code after it must not run in. Xn of the
+   * operand may have changed: read it with `reloadX`.
+   */
+  serve(kind: number, operand: number): void {
+    this.writeBack(this.correction);
+    this.frameStore(W.i64_store, F.PC, () => this.pc());
+    this.get(P.frame);
+    this.i32(kind);
+    this.i32(operand);
+    this.call(IMPORT.exit);
+    this.op(W.if, T.void);
+    this.i32(1);
+    this.op(W.return, W.end);
+    this.dirtyLo = this.dirtyHi = 0;
+    // PSTATE.SP may select another stack pointer now.
+    this.validLo &= ~(1 << SP);
+  }
+
+  /** Loads Xn from the frame, where the core has written it. */
+  reloadX(n: number): void {
+    if (n === 31) return;
+    this.pushFromFrame(n);
+    this.setX(n);
+  }
+
   /** The instruction is UNDEFINED. */
   undefined(): void {
     this.leave(EXIT.undefined, 0);

@@ -1,8 +1,7 @@
-import { decode } from '../a64/decode.ts';
 import { EXIT, MISS, type Context } from '../a64/translator.ts';
 import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
-import { GIC_OK, GIC_TRAP_EL2, GicRegisters } from '../gic/system-registers.ts';
+import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
 import { accessSyndrome } from './access-syndrome.ts';
 import { CodeCache } from './code-cache.ts';
 import {
@@ -19,6 +18,7 @@ import {
   routeSync,
   takeException,
   undefinedInstruction,
+  type Interrupt,
   type Trap,
 } from './exception.ts';
 import { F, FRAME_SIZE, PSTATE } from './frame.ts';
@@ -28,7 +28,7 @@ import type { Processor, StopReason, Vector } from './processor.ts';
 import { makeRuntime, type RuntimeExports, type RuntimeHost } from './runtime.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR } from './sysreg-bits.ts';
-import { fpTrap, TRAP_EL2, verdictTrap, wfxTrap } from './sysreg-traps.ts';
+import { fpTrap, wfxTrap } from './sysreg-traps.ts';
 import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './sysreg.ts';
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
 import { SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
@@ -105,13 +105,16 @@ export class Core implements Processor, CoreState {
   private contextDirty = true;
   private linesDirty = true;
   private stopRequested = false;
-  private jumpsDirty = false;
+  /** Code that callers on the host's stack would return to is no longer what its addresses hold. */
+  private unwind = false;
   /** Counter value at which a timer's output changes next. */
   private nextTimer = 0;
   private timersDirty = true;
   private context = 0;
   /** Interrupt inputs as INTERRUPT bits. */
   private inputs = 0;
+  /** Retired instructions at which `run` has to come back. */
+  private end = 0;
   // What translated code left for the dispatcher.
   private trap: Trap | undefined;
   private correction = 0;
@@ -145,11 +148,7 @@ export class Core implements Processor, CoreState {
       writeMiss: (frame, info) => this.writeMiss(frame, info),
       commit: (frame) => this.commit(frame),
       resolve: (frame) => this.resolve(this.i32[(frame + F.ARG0 + 4) >>> 2]!, this.i32[(frame + F.ARG0) >>> 2]!),
-      exit: (_frame, kind, operand) => {
-        this.exitKind = kind;
-        this.exitOperand = operand;
-        return 1;
-      },
+      exit: (_frame, kind, operand) => this.exit(kind, operand),
       helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
     };
     this.runtime = makeRuntime(memory, pages, table, host);
@@ -205,25 +204,18 @@ export class Core implements Processor, CoreState {
   }
 
   run(limit: number): StopReason {
-    const end = this.retired + limit;
+    this.end = this.retired + limit;
     this.stopRequested = false;
     this.timersDirty = true;
     for (;;) {
-      if (this.timersDirty || this.counterSource.now() >= this.nextTimer) this.updateTimers();
-      if (this.linesDirty) this.updateLines();
-      const pending = this.inputs;
-      if (pending !== 0 || bit(this, SR.HCR_EL2, HCR.VSE) || bit(this, SR.HCR_EL2, HCR.VI) || bit(this, SR.HCR_EL2, HCR.VF)) {
-        const interrupt = interruptTarget(this, pending);
-        this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = pendingInterrupts(this, pending);
-        if (interrupt !== undefined) {
-          if (interrupt.virtual && interrupt.vector === 'serror') this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
-          if (this.take(interrupt.target, interrupt.vector, 0)) return 'el2';
-          continue;
-        }
-      } else this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = 0;
-      const now = this.retired;
-      if (now >= end || this.stopRequested) return 'yield';
-      this.setDeadline(Math.min(now + SLICE, end));
+      const interrupt = this.pendingInterrupt();
+      if (interrupt !== undefined) {
+        if (interrupt.virtual && interrupt.vector === 'serror') this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
+        if (this.take(interrupt.target, interrupt.vector, 0)) return 'el2';
+        continue;
+      }
+      if (this.retired >= this.end || this.stopRequested) return 'yield';
+      this.setDeadline();
       const stop = this.runSlice();
       if (stop !== undefined) return stop;
     }
@@ -231,7 +223,24 @@ export class Core implements Processor, CoreState {
 
   // ------------------------------------------------------------------ the dispatcher
 
-  private setDeadline(at: number): void {
+  /** The asynchronous exception to take now; brings timers and interrupt inputs up to date. */
+  private pendingInterrupt(): Interrupt | undefined {
+    if (this.timersDirty || this.counterSource.now() >= this.nextTimer) this.updateTimers();
+    if (this.linesDirty) this.updateLines();
+    const { i32, frame, inputs } = this;
+    const hcr = i32[(frame + SR.HCR_EL2) >>> 2]!;
+    const waiting = (frame + F.IRQ_PENDING) >>> 2;
+    if (inputs === 0 && (hcr & ((1 << HCR.VSE) | (1 << HCR.VI) | (1 << HCR.VF))) === 0) {
+      i32[waiting] = 0;
+      return undefined;
+    }
+    i32[waiting] = pendingInterrupts(this, inputs);
+    return interruptTarget(this, inputs);
+  }
+
+  /** Lets translated code run until the clock or the caller of `run` must be looked at. */
+  private setDeadline(): void {
+    const at = Math.min(this.retired + SLICE, this.end);
     const i = (this.frame + F.DEADLINE) >>> 2;
     this.i32[i] = at | 0;
     this.i32[i + 1] = Math.floor(at / 0x1_0000_0000);
@@ -255,10 +264,7 @@ export class Core implements Processor, CoreState {
     const { i32, runtime } = this;
     while (!this.expired()) {
       if (this.contextDirty) this.updateContext();
-      if (this.jumpsDirty) {
-        this.slots.flushJumps();
-        this.jumpsDirty = false;
-      }
+      this.unwind = false;
       if (this.code.full) {
         this.code.clear();
         this.slots.flushJumps();
@@ -354,7 +360,6 @@ export class Core implements Processor, CoreState {
     this.stats.exits++;
     const taken = (trap: Trap | undefined): StopReason | undefined =>
       trap !== undefined && this.takeTrap(trap) ? 'el2' : undefined;
-    const x = (rt: number): bigint => (rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >> 3]!));
     switch (kind) {
       case EXIT.undefined:
         this.onUndefined?.(this.wordAtPc(), this.pc);
@@ -378,43 +383,60 @@ export class Core implements Processor, CoreState {
         if (this.el === 0) return taken(undefinedInstruction(this));
         exceptionReturn(this);
         return undefined;
-      case EXIT.mrs:
-      case EXIT.sysl: {
-        const rt = operand & 31;
-        const value = readSysreg(this, operand >> 5, rt);
-        if (typeof value !== 'bigint') return taken(value);
-        if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >> 3] = BigInt.asIntN(64, value);
-        this.advance(4);
-        return undefined;
-      }
-      case EXIT.msr:
-      case EXIT.sys: {
-        const rt = operand & 31;
-        const trap = writeSysreg(this, operand >> 5, x(rt), rt);
-        if (trap !== undefined) return taken(trap);
-        this.advance(4);
-        return undefined;
-      }
-      case EXIT.msrImmediate: {
-        // Operand: op1 (3), op2 (3), CRm (4).
-        const trap = writePstateField(this, (operand >> 7) & 7, (operand >> 4) & 7, operand & 15);
-        if (trap !== undefined) return taken(trap);
-        this.advance(4);
-        return undefined;
-      }
       case EXIT.wfi:
       case EXIT.wfe:
         return this.waitFor(kind === EXIT.wfe);
       case EXIT.fpTrap:
         return taken(fpTrap(this) ?? undefinedInstruction(this));
-      case EXIT.isb:
-        return undefined;
       case EXIT.irq:
         this.expire();
         return undefined;
       default:
         return taken(undefinedInstruction(this));
     }
+  }
+
+  /** Called by translated code: notes why it leaves, or serves what does not end the region (returns 0). */
+  private exit(kind: number, operand: number): number {
+    let trap: Trap | undefined;
+    const rt = operand & 31;
+    switch (kind) {
+      case EXIT.mrs:
+      case EXIT.sysl: {
+        const value = readSysreg(this, operand >>> 5, rt);
+        if (typeof value !== 'bigint') trap = value;
+        else if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >> 3] = BigInt.asIntN(64, value);
+        break;
+      }
+      case EXIT.msr:
+      case EXIT.sys: {
+        const value = rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >> 3]!);
+        trap = writeSysreg(this, operand >>> 5, value, rt);
+        break;
+      }
+      case EXIT.msrImmediate:
+        // Operand: op1 (3 bits), op2 (3), CRm (4).
+        trap = writePstateField(this, (operand >> 7) & 7, (operand >> 4) & 7, operand & 15);
+        break;
+      default:
+        this.exitKind = kind;
+        this.exitOperand = operand;
+        return 1;
+    }
+    if (trap !== undefined) {
+      this.trap = trap;
+      this.correction = 0;
+      return 1;
+    }
+    if (!this.contextDirty && !this.unwind) {
+      if (!this.expired()) return 0;
+      if (!this.stopRequested && this.pendingInterrupt() === undefined) {
+        this.setDeadline();
+        return 0;
+      }
+    }
+    this.advance(4);
+    return 1;
   }
 
   private waitFor(event: boolean): StopReason | undefined {
@@ -502,6 +524,7 @@ export class Core implements Processor, CoreState {
       if (scope.ipa !== undefined || va === undefined) {
         if (scope.ipa === undefined && scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid) continue;
         slot.flush();
+        if (slot === this.slot) this.unwind = true;
         continue;
       }
       if (scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid && scope.global !== true) {
@@ -509,24 +532,27 @@ export class Core implements Processor, CoreState {
         if (va.length > 0 && va.start >= 0) continue;
       }
       const pages = Math.ceil(va.length / 4096);
-      if (pages > 128) {
-        slot.flush();
-        continue;
-      }
-      for (let n = 0; n < pages; n++) {
+      if (pages > 128) slot.flush();
+      for (let n = 0; n < pages && pages <= 128; n++) {
         const address = va.start + n * 4096;
-        slot.flushPage(Math.floor(address / 0x1_0000_0000), address | 0);
+        if (slot.flushPage(address | 0) && slot === this.slot) this.unwind = true;
       }
+      if (pages > 128 && slot === this.slot) this.unwind = true;
     }
   }
 
   invalidateInstructions(pa: number | undefined): void {
     const { ram } = this.bus;
     if (pa === undefined) {
-      if (this.code.invalidate(undefined)) this.jumpsDirty = true;
+      if (this.code.invalidate(undefined)) this.dropJumps();
     } else if (pa >= ram.base && pa < ram.base + ram.size) {
-      if (this.code.invalidate(pa - ram.base + ram.host)) this.jumpsDirty = true;
+      if (this.code.invalidate(pa - ram.base + ram.host)) this.dropJumps();
     }
+  }
+
+  private dropJumps(): void {
+    this.slots.flushJumps();
+    this.unwind = true;
   }
 
   // ------------------------------------------------------------------ interrupts and timers
@@ -573,7 +599,7 @@ export class Core implements Processor, CoreState {
 
   gicRead(key: number): bigint | undefined {
     const { gic } = this;
-    if (gic === undefined || gic.access(key, false) === GIC_OK === false) return undefined;
+    if (gic === undefined || gic.access(key, false) !== GIC_OK) return undefined;
     const low = gic.read(key) >>> 0;
     return (BigInt(gic.readHigh(key) >>> 0) << 32n) | BigInt(low);
   }
@@ -774,5 +800,3 @@ export class Core implements Processor, CoreState {
     return 0;
   }
 }
-
-

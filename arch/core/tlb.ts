@@ -53,12 +53,17 @@ export class Slot implements SlotKey {
     this.codePages.fill(0);
   }
 
-  /** Drops the entries of the 4 KiB page that a virtual address (its low word) indexes. */
-  flushPage(vaHi: number, vaLo: number): void {
-    const page = (vaLo >>> 12) | (vaHi << 20);
+  /**
+   * Drops the entries of the 4 KiB page that a virtual address (its low word) indexes.
+   * @returns whether code may have been reached there
+   */
+  flushPage(vaLo: number): boolean {
+    const page = vaLo >>> 12;
     const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
     this.i32.fill(-1, entry, entry + 4);
-    if (this.codePages[page & 1023] !== 0) this.flushJumps();
+    if (this.codePages[page & 1023] === 0) return false;
+    this.flushJumps();
+    return true;
   }
 
   /** Enters a page of RAM. @param host host address of the page */

@@ -396,6 +396,9 @@ const REVERSE_BYTES: Record<number, readonly number[]> = {
 /** Reverses the bytes of the low vector element group of `group` bytes and pushes the low 64 bits. */
 function shuffleBytes(t: Translator, group: number): void {
   const lanes = REVERSE_BYTES[group]!;
+  const v = t.popTemp(T.v128);
+  t.get(v);
+  t.get(v);
   t.vshuffle([...lanes, ...lanes.map((n) => n + 8)]);
   t.vlane(WV.i64x2_extract_lane, 0);
 }

@@ -7,7 +7,7 @@ import { EXIT, MISS, type Translator } from '../translator.ts';
 
 /**
  * Hints, barriers, PSTATE and system registers. A system register that is plain storage is read and written in the frame;
- * the others leave to the core with PC at the instruction, which the core executes and goes on after.
+ * the core does the others.
  */
 
 const KEY = {
@@ -89,7 +89,8 @@ function readRegister(t: Translator, i: Fields): void {
   }
   const access = inlineAccess(key, false, el, t.context.e2h);
   if (access === undefined) {
-    t.leave(EXIT.mrs, (key << 5) | i.Rt);
+    t.serve(EXIT.mrs, (key << 5) | i.Rt);
+    t.reloadX(i.Rt);
     return;
   }
   guard(t, access, EXIT.mrs, i);
@@ -139,7 +140,7 @@ function writeRegister(t: Translator, i: Fields): void {
   }
   const access = inlineAccess(key, true, el, t.context.e2h);
   if (access === undefined || access.slot < 0) {
-    t.leave(EXIT.msr, (key << 5) | i.Rt);
+    t.serve(EXIT.msr, (key << 5) | i.Rt);
     return;
   }
   guard(t, access, EXIT.msr, i);
@@ -212,7 +213,7 @@ function zeroBlock(t: Translator, i: Fields): void {
 function writeField(t: Translator, i: { op1: number; op2: number; CRm: number }): void {
   const set = i.op2 === 6;
   if (i.op1 !== 3 || (!set && i.op2 !== 7) || t.context.el === 0) {
-    t.leave(EXIT.msrImmediate, (i.op1 << 7) | (i.op2 << 4) | i.CRm);
+    t.serve(EXIT.msrImmediate, (i.op1 << 7) | (i.op2 << 4) | i.CRm);
     return;
   }
   const bits = i.CRm << 6;
@@ -250,10 +251,11 @@ export const system: readonly Instruction[] = [
   hint('WFI', 3, 'exit', (t) => t.leave(EXIT.wfi, 0)),
   instruction('HINT', '1101010100 0 00 011 0010 CRm op2 11111', 'HINT #<imm>', {}, () => {}),
 
-  // Barriers. CLREX is among the exclusives.
+  // Barriers. CLREX is among the exclusives. What an ISB would make seen, the core has made seen already: a change of
+  // context, and an invalidation of instructions, leave the region at once.
   instruction('DSB', '1101010100 0 00 011 0011 CRm 1 00 11111', 'DSB (<option>|#<imm>)', {}, (t) => t.fence()),
   instruction('DMB', '1101010100 0 00 011 0011 CRm 1 01 11111', 'DMB (<option>|#<imm>)', {}, (t) => t.fence()),
-  instruction('ISB', '1101010100 0 00 011 0011 CRm 1 10 11111', 'ISB {(<option>|#<imm>)}', { flow: 'exit' }, (t) => t.leave(EXIT.isb, 0, 4, t.correction - 1)),
+  instruction('ISB', '1101010100 0 00 011 0011 CRm 1 10 11111', 'ISB {(<option>|#<imm>)}', {}, (t) => t.fence()),
   instruction('SB', '1101010100 0 00 011 0011 (0000) 1 11 11111', 'SB', { feature: 'FEAT_SB' }, () => {}),
 
   // PSTATE and system registers.
@@ -262,7 +264,10 @@ export const system: readonly Instruction[] = [
   instruction('MRS', '1101010100 1 1 o0 op1 CRn CRm op2 Rt', 'MRS <Xt>, (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>)', {}, readRegister),
   instruction('SYS', '1101010100 0 01 op1 CRn CRm op2 Rt', 'SYS #<op1>, <Cn>, <Cm>, #<op2>{, <Xt>}', {}, (t, i) => {
     if (keyOf(i.word) === KEY.DC_ZVA) zeroBlock(t, i);
-    else t.leave(EXIT.sys, (keyOf(i.word) << 5) | i.Rt);
+    else t.serve(EXIT.sys, (keyOf(i.word) << 5) | i.Rt);
   }),
-  instruction('SYSL', '1101010100 1 01 op1 CRn CRm op2 Rt', 'SYSL <Xt>, #<op1>, <Cn>, <Cm>, #<op2>', {}, (t, i) => t.leave(EXIT.sysl, (keyOf(i.word) << 5) | i.Rt)),
+  instruction('SYSL', '1101010100 1 01 op1 CRn CRm op2 Rt', 'SYSL <Xt>, #<op1>, <Cn>, <Cm>, #<op2>', {}, (t, i) => {
+    t.serve(EXIT.sysl, (keyOf(i.word) << 5) | i.Rt);
+    t.reloadX(i.Rt);
+  }),
 ];
