@@ -80,14 +80,26 @@ interface Parameters {
   ha: boolean;
 }
 
+/** Where QEMU 7.2 is known to differ from the manual, or chooses otherwise. */
+export interface Quirks {
+  /** Block descriptors at levels where the granule has none are taken (D8.3.1.1: they are invalid). */
+  blocksAtAnyLevel?: boolean;
+  /** Reserved values of SH and of stage 2's MemAttr mean something else. */
+  reservedAttributes?: boolean;
+  /** The kind of Device memory is also looked for in the other stage's Normal memory. */
+  deviceMixup?: boolean;
+}
+
 export class Model {
   readonly #m: TestMachine;
   readonly #physicalBits: number;
+  readonly #quirks: Quirks;
   #access = 0;
   #wnr = false;
 
-  constructor(machine: TestMachine, physicalBits = 48) {
+  constructor(machine: TestMachine, physicalBits = 48, quirks: Quirks = {}) {
     this.#m = machine;
+    this.#quirks = quirks;
     this.#physicalBits = physicalBits;
   }
 
@@ -137,7 +149,7 @@ export class Model {
     let attributes = second.attributes;
     const fetch = (access & 3) === ACCESS.FETCH;
     if (fetch ? bit(hcr, 33) : bit(hcr, 32) && attributes >= 16) attributes = 0x44;
-    const combined = combine(first.attributes, attributes);
+    const combined = combine(first.attributes, attributes, this.#quirks.deviceMixup);
     const both = [first.shareability, second.shareability];
     const strongest = both.includes(2) ? 2 : both.includes(3) ? 3 : 0;
     return {
@@ -230,7 +242,9 @@ export class Model {
     const px = two ? !pxn && !uw : !uxn;
     const special = (access & (ACCESS.MAINTENANCE | ACCESS.AT)) !== 0 && !(access & ACCESS.AT_PAN);
     if (two && bit(BigInt(this.#m.pstate), 22) && user && !special) [pr, pw] = [false, false];
-    let [r, w, xx] = two && !privileged ? [ur, uw, !uxn] : [pr, pw, px];
+    const r = two && !privileged ? ur : pr;
+    let w = two && !privileged ? uw : pw;
+    let xx = two && !privileged ? !uxn : px;
     if (bit(sctlr, 19) && w) xx = false;
     this.#check(r, w, xx, privileged, leaf.level, none);
 
@@ -254,10 +268,15 @@ export class Model {
       global: !two || !bit(d, 11),
       device: attributes < 16,
       attributes,
-      // 0b01 is reserved; as Non-shareable.
-      shareability: [0, 0, 2, 3][Number(field(d, 9, 8))]!,
+      shareability: this.#shareability(d),
       shift: leaf.shift,
     };
+  }
+
+  /** 0b01 is reserved; as Non-shareable. */
+  #shareability(d: bigint): number {
+    const sh = Number(field(d, 9, 8));
+    return sh === 1 && !this.#quirks.reservedAttributes ? 0 : sh;
   }
 
   #dirties(access = this.#access): boolean {
@@ -280,7 +299,7 @@ export class Model {
         if (!x) fail();
         break;
       case ACCESS.WRITE:
-        if (access & ACCESS.ATOMIC && !r) fail(false || (access & (ACCESS.AT | ACCESS.MAINTENANCE)) !== 0);
+        if (access & ACCESS.ATOMIC && !r) fail((access & (ACCESS.AT | ACCESS.MAINTENANCE)) !== 0);
         if (!w) fail(true);
         break;
       default:
@@ -328,7 +347,10 @@ export class Model {
     const xn = Number(field(d, 54, 53));
     const x = privileged ? [true, false, false, true][xn]! : [true, true, false, false][xn]!;
     const memAttr = Number(field(d, 5, 2));
-    const attributes = [0, 4, 8, 12, 0x44, 0x44, 0x4a, 0x4f, 0xa4, 0xa4, 0xaa, 0xaf, 0xf4, 0xf4, 0xfa, 0xff][memAttr]!;
+    const reserved = memAttr >= 4 && (memAttr & 3) === 0 && this.#quirks.reservedAttributes;
+    const attributes = reserved
+      ? 0xdead
+      : [0, 4, 8, 12, 0x44, 0x44, 0x4a, 0x4f, 0xa4, 0xa4, 0xaa, 0xaf, 0xf4, 0xf4, 0xfa, 0xff][memAttr]!;
     this.#check(r, w, x, privileged, leaf.level, stage, access, stage.walk ? this.#wnr : undefined);
     if (stage.walk && bit(hcr, 2) && !bit(hcr, 27) && attributes < 16) this.#abort('Permission', leaf.level, stage);
     const clean = dirtyable && !bit(d, 7);
@@ -341,7 +363,7 @@ export class Model {
       pa: leaf.output,
       permissions: `${r ? 'r' : ''}${w ? 'w' : ''}${x ? 'x' : ''}`,
       attributes,
-      shareability: Number(field(d, 9, 8)),
+      shareability: this.#shareability(d),
       shift: leaf.shift,
     };
   }
@@ -368,7 +390,7 @@ export class Model {
       const stored = this.#m.read(pa);
       const d = p.bigEndian ? swap(stored) : stored;
       const kind = Number(field(d, 1, 0));
-      const block = level === 2 || (level === 1 && p.granule === 12);
+      const block = (this.#quirks.blocksAtAnyLevel && level < 3) || level === 2 || (level === 1 && p.granule === 12);
       if (kind === 0 || kind === 2 || (kind === 1 && !block)) this.#abort('Translation', level, stage);
       if (field(d, 47, 0) >> BigInt(output) !== 0n) this.#abort('AddressSize', level, stage);
       if (kind === 3 && level < 3) {
@@ -393,8 +415,9 @@ export class Model {
   }
 }
 
-function combine(first: number, second: number): number {
+function combine(first: number, second: number, mixup = false): number {
   if (first < 16 || second < 16) {
+    if (mixup) return [0, 4, 8].find((kind) => (first & 15) === kind || (second & 15) === kind) ?? 12;
     return Math.min(...[first, second].filter((a) => a < 16).map((a) => a & 12));
   }
   const half = (a: number, b: number) => {

@@ -34,6 +34,12 @@ export interface Options {
   /** Bits of HCR_EL2 that may be set. */
   hcr?: bigint;
   bigEndian?: boolean;
+  /** Bytes of RAM that hold tables. */
+  area?: number;
+  /** TCR_ELx.HD and VTCR_EL2.HD. */
+  dirtyState?: boolean;
+  /** TCR_ELx.E0PD0 and E0PD1. */
+  e0pd?: boolean;
 }
 
 const HCR_ALL = 1n | (1n << 2n) | (1n << 12n) | (1n << 27n) | (7n << 32n);
@@ -75,7 +81,7 @@ function tcr(random: Random): bigint {
 /** Sets registers and fills RAM; the tables are arrays of descriptors that point at one another. */
 export function randomMachine(machine: TestMachine, seed: number, options: Options = {}): Random {
   const random = new Random(seed);
-  const size = machine.size;
+  const size = options.area ?? machine.size;
   const chance = (mask: bigint, n: number) => (random.once(n) ? mask : 0n);
   const sctlr = () =>
     (random.once(12) ? 0n : 1n) |
@@ -117,6 +123,18 @@ export function randomMachine(machine: TestMachine, seed: number, options: Optio
       (random.u64() & (7n << 19n) & ~(1n << 20n)) |
       (random.u64() & (1n << 22n)),
   );
+  const clear = (name: 'TCR_EL1' | 'TCR_EL2' | 'VTCR_EL2', bits: bigint) => {
+    machine.set(name, machine.get(name) & ~bits);
+  };
+  if (options.dirtyState === false) {
+    clear('TCR_EL1', 1n << 40n);
+    clear('TCR_EL2', (1n << 40n) | (1n << 22n));
+    clear('VTCR_EL2', 1n << 22n);
+  }
+  if (options.e0pd === false) {
+    clear('TCR_EL1', 3n << 55n);
+    clear('TCR_EL2', 3n << 55n);
+  }
   machine.setPstate(random.u32() & ((1 << 22) | (1 << 23)));
   for (let at = 0; at < size; at += 8) machine.write(RAM_BASE + at, descriptor(random, size));
   return random;
@@ -132,7 +150,7 @@ export function randomAddress(random: Random, machine: TestMachine, el: El): big
   if (random.once(8)) bits = BigInt(20 + random.below(32));
   let va = random.u64() & ((1n << bits) - 1n);
   if (upper) va = BigInt.asUintN(64, ~va);
-  if (random.once(3)) va = (va & ~0xffff_ffffn) | BigInt(RAM_BASE + random.below(machine.size));
+  if (random.once(3)) va = (va & ~0xffff_ffffn) | BigInt(RAM_BASE + random.below(0x2_0000));
   if (random.once(6)) va ^= random.u64() & (0xffn << 56n);
   if (random.once(40)) va = random.u64();
   return va;
