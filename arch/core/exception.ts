@@ -259,8 +259,8 @@ export function takeException(
   i32[pc] = i32[vbar]! | offset;
   i32[pc + 1] = i32[vbar + 1]!;
 
+  // Nothing that waits is let in by this: the masks are set now.
   if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
-  core.interruptsChanged();
   return target;
 }
 
@@ -312,7 +312,7 @@ export function exceptionReturn(core: CoreState): void {
   i32[(frame + F.EXCL_HOST) >> 2] = 0;
 
   if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
-  core.interruptsChanged();
+  if (i32[(frame + F.IRQ_PENDING) >> 2] !== 0) core.interruptsChanged();
 }
 
 /** The high half of a branch target at `el` once the tag is removed where TCR_ELx.TBI says so (AArch64.BranchAddr). */

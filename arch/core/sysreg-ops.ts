@@ -7,8 +7,7 @@ import { parseKey, SR } from './sysreg-slots.ts';
 import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysreg-traps.ts';
 
 /**
- * The system instructions of op0 = 1: AT, DC, IC and TLBI (DDI 0487, C5.3 to C5.5). DC ZVA is not among them: it
- * stores, so the translator makes it (its trap is `dcZvaTrap`).
+ * The system instructions of op0 = 1: AT, DC, IC and TLBI (DDI 0487, C5.3 to C5.5).
  */
 
 /** Walks for these instructions; it keeps nothing from one to the next. */
@@ -114,6 +113,14 @@ dcByAddress('DC CVAU', '1 3 7 11 1', 0, [HCR.TPU, HCR.TOCU]);
 dcByAddress('DC CVAP', '1 3 7 12 1', 0, [HCR.TPC], 'FEAT_DPB');
 dcByAddress('DC CVADP', '1 3 7 13 1', 0, [HCR.TPC], 'FEAT_DPB2');
 dcByAddress('DC CIVAC', '1 3 7 14 1', 0, [HCR.TPC]);
+
+// Translated code clears the block itself: it comes here to be trapped.
+add('1 3 7 4 1', {
+  name: 'DC ZVA',
+  el: 0,
+  check: (core, el) => sctlrThenHcr(core, el, SCTLR.DZE, [HCR.TDZ]),
+  run: () => undefined,
+});
 
 for (const [name, encoding] of [
   ['DC ISW', '1 0 7 6 2'],

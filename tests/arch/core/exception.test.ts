@@ -182,6 +182,13 @@ describe('exception return', () => {
     expect(core.get('SP_EL1')).toBe(0x111n);
     expect(core.i32[F.EXCL_HOST >> 2]).toBe(0);
     expect(core.contextChanges).toBe(1);
+    expect(core.interruptChanges).toBe(0);
+  });
+
+  test('an interrupt that waits is looked at again', () => {
+    const core = returning(1, EL0T, (c) => {
+      c.i32[F.IRQ_PENDING >> 2] = INTERRUPT.IRQ;
+    });
     expect(core.interruptChanges).toBe(1);
   });
 

@@ -3,15 +3,17 @@ import {
   currentEl,
   exceptionInstruction,
   exceptionReturn,
+  illegalState,
   takeException,
   undefinedInstruction,
   type Trap,
 } from '../../../arch/core/exception.ts';
-import { dcZvaTrap, fpTrap, wfxTrap } from '../../../arch/core/sysreg-traps.ts';
+import { fpTrap, wfxTrap } from '../../../arch/core/sysreg-traps.ts';
+import { PSTATE } from '../../../arch/core/frame.ts';
 import { readSysreg, writePstateField, writeSysreg } from '../../../arch/core/sysreg.ts';
 import { ICH } from '../../../arch/gic/ich.ts';
 import { FakeCore } from './fake-core.ts';
-import { trapCases, type TrapCase } from './sysreg-trap-cases.ts';
+import { ANY_RETURN, trapCases, type TrapCase } from './sysreg-trap-cases.ts';
 import recorded from './sysreg-traps.json' with { type: 'json' };
 
 /** The exception of the instruction, as the harness ends it: by HVC at EL1, by SVC at EL0, when nothing was taken. */
@@ -19,7 +21,7 @@ function execute(core: FakeCore, word: number): Trap {
   const rt = word & 31;
   const key = (word >>> 5) & 0xffff;
   let trap: Trap | undefined;
-  if (word === 0xd50b7421) trap = dcZvaTrap(core, rt);
+  if (word === 0xd503201f) trap = undefined;
   else if (word === 0x9e6703e0) trap = fpTrap(core);
   else if (word === 0xd503205f) trap = wfxTrap(core, true);
   else if (word === 0xd4200540) trap = exceptionInstruction(core, 'brk', 42);
@@ -31,7 +33,7 @@ function execute(core: FakeCore, word: number): Trap {
     trap = writePstateField(core, (word >>> 16) & 7, (word >>> 5) & 7, (word >>> 8) & 15);
   } else trap = writeSysreg(core, key, 0n, rt);
   if (trap) return trap;
-  return currentEl(core) === 1 ? exceptionInstruction(core, 'hvc', 1) : exceptionInstruction(core, 'svc', 2);
+  return currentEl(core) > 0 ? exceptionInstruction(core, 'hvc', 1) : exceptionInstruction(core, 'svc', 2);
 }
 
 const hex = (value: number | bigint): string => BigInt.asUintN(32, BigInt(value)).toString(16);
@@ -54,7 +56,7 @@ function run(c: TrapCase): string {
   core.msr('CNTHCTL_EL2', c.cnthctl);
   core.msr('SPSR_EL2', c.spsr);
   exceptionReturn(core);
-  const trap = execute(core, c.word);
+  const trap = core.pstate & PSTATE.IL ? illegalState(core) : execute(core, c.word);
   const el = takeException(core, trap.target, 'sync', trap.esr, trap);
   if (el === 2) return `2 ${hex(core.get('ESR_EL2'))} ${hex(core.get('SPSR_EL2'))} 0`;
   return `1 ${hex(core.get('ESR_EL1'))} ${hex(core.get('SPSR_EL1'))} ${hex(core.pstate)}`;
@@ -72,12 +74,19 @@ const QEMU_DIFFERS = [
   /MSR op1=3/,
 ];
 
+/** An illegal return takes PAN from SPSR (SetPSTATEFromPSR); QEMU leaves it. */
+function samePan(naxos: string, qemu = ''): boolean {
+  const [a, b] = [naxos, qemu].map((result) => result.split(' '));
+  if (a?.[1] !== '3a000000' || a[1] !== b?.[1] || a[0] !== b[0]) return false;
+  return (parseInt(a[2]!, 16) ^ parseInt(b[2]!, 16)) === PSTATE.PAN;
+}
+
 test('every system register and instruction traps, or not, as QEMU has it under random trap controls', () => {
   const cases = trapCases(Object.entries(recorded.instructions), recorded.each);
   expect(recorded.results.length).toBe(cases.length);
   const wrong = cases
     .map((c, n) => ({ case: `${n} ${c.name}`, naxos: run(c), qemu: recorded.results[n], hcr: c.hcr.toString(16) }))
-    .filter(({ naxos, qemu }) => naxos !== qemu)
+    .filter(({ case: name, naxos, qemu }) => naxos !== qemu && !(name.includes(ANY_RETURN) && samePan(naxos, qemu)))
     .filter((result) => !QEMU_DIFFERS.some((pattern) => pattern.test(result.case)));
   expect(wrong).toEqual([]);
 });
