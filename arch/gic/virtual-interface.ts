@@ -40,6 +40,8 @@ export const ICH_HCR = {
   TDIR: 1 << 14,
   EOIcount_SHIFT: 27,
 } as const;
+/** UIE … VGrp1DIE. */
+const ICH_HCR_CAUSES = 0xfe;
 const ICH_HCR_IMPLEMENTED = 0xf800_7cff | 0;
 
 /** ICH_MISR_EL2. */
@@ -188,7 +190,15 @@ export function misr(c: GicContext): number {
 
 /** True while the maintenance interrupt is asserted. */
 export function maintenance(c: GicContext): boolean {
-  return (hcr(c) & ICH_HCR.En) !== 0 && misr(c) !== 0;
+  const control = hcr(c);
+  if ((control & ICH_HCR.En) === 0) return false;
+  if ((control & ICH_HCR_CAUSES) !== 0) return misr(c) !== 0;
+  // Without other causes only ended list registers count.
+  const { i32 } = c;
+  const first = (c.frame + LR0 + 4) >> 2;
+  for (let at = first; at < first + 2 * LIST_REGISTERS; at += 2)
+    if ((i32[at]! & (LR_STATE | ICH_LR_HIGH.HW | ICH_LR_HIGH.EOI)) === ICH_LR_HIGH.EOI) return true;
+  return false;
 }
 
 // The guest's view (ICV_*).
