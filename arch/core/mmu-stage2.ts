@@ -197,7 +197,7 @@ export class Stage2 {
       const attributes = stage2Attributes((lo >>> 2) & 15);
       let permissions = stage2Permissions(effective, (hi >>> 21) & 3, privileged);
       const missing = missingPermission(permissions, access, privileged);
-      if (missing !== 0 || (walk && protectedWalk && isDevice(attributes))) {
+      if (missing !== 0) {
         if (access & ACCESS.ATOMIC && !walk) fault.wnr = missing === PERMISSION.W;
         fault.fsc = FSC.PERMISSION | level;
         return false;
@@ -208,6 +208,10 @@ export class Stage2 {
       }
       // Where memory has changed meanwhile, what it holds now counts.
       if (wanted !== lo && !descriptor.replace(core, tableHi, at, bigEndian, wanted)) continue;
+      if (walk && protectedWalk && isDevice(attributes)) {
+        fault.fsc = FSC.PERMISSION | level;
+        return false;
+      }
 
       const inside = (1 << shift) - 1;
       this.paHi = hi & 0xffff;

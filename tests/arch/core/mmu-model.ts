@@ -352,11 +352,11 @@ export class Model {
       ? 0xdead
       : [0, 4, 8, 12, 0x44, 0x44, 0x4a, 0x4f, 0xa4, 0xa4, 0xaa, 0xaf, 0xf4, 0xf4, 0xfa, 0xff][memAttr]!;
     this.#check(r, w, x, privileged, leaf.level, stage, access, stage.walk ? this.#wnr : undefined);
-    if (stage.walk && bit(hcr, 2) && !bit(hcr, 27) && attributes < 16) this.#abort('Permission', leaf.level, stage);
     const clean = dirtyable && !bit(d, 7);
     const setDirty = clean && this.#dirties(access);
     const wanted = d | (1n << 10n) | (setDirty ? 1n << 7n : 0n);
     if (wanted !== d) this.#m.write(leaf.at, bigEndian ? swap(wanted) : wanted);
+    if (stage.walk && bit(hcr, 2) && !bit(hcr, 27) && attributes < 16) this.#abort('Permission', leaf.level, stage);
     if (clean && !setDirty) w = false;
     this.#wnr = saved;
     return {
