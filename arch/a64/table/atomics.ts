@@ -50,17 +50,17 @@ function wordPair(t: Translator, low: number, high: number): void {
   t.op(W.i64_shl, W.i64_or);
 }
 
-/** Pops a doubleword into a pair of W registers; the second is written first. */
+/** Pops a doubleword into a pair of W registers; the second wins where they are the same. */
 function setWordPair(t: Translator, low: number, high: number): void {
   const value = t.popTemp(T.i64);
-  t.get(value);
-  t.i64(32);
-  t.op(W.i64_shr_u);
-  t.setX(high);
   t.get(value);
   ones(t, 32);
   t.op(W.i64_and);
   t.setX(low);
+  t.get(value);
+  t.i64(32);
+  t.op(W.i64_shr_u);
+  t.setX(high);
 }
 
 /** Sets the monitor for what has been read at `host`. */
@@ -121,10 +121,10 @@ function loadExclusivePair(t: Translator, acquire: boolean, i: PairFields): void
   t.memory(W.i64_load, 8);
   const high = t.popTemp(T.i64);
   reserve(t, host, 16, low, high);
-  t.get(high);
-  t.setX(i.Rt2);
   t.get(low);
   t.setX(i.Rt);
+  t.get(high);
+  t.setX(i.Rt2);
 }
 
 /** A store-exclusive; `attempt` pushes an i32, 1 when the store was not made. */

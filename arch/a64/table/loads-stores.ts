@@ -6,7 +6,7 @@ import { ones, xLocal, xspLocal } from './operands.ts';
 /**
  * Loads and stores of one register or of a pair. Where a base register is written back and is also the data register,
  * QEMU's choice of the CONSTRAINED UNPREDICTABLE behaviours is followed: a store stores the old value, a load's
- * result is overwritten by the address, and of two equal destinations the first element wins.
+ * result is overwritten by the address; of two equal destinations the first element wins, of two equal V registers the second.
  */
 
 type Size = 1 | 2 | 4 | 8 | 16;
@@ -247,10 +247,10 @@ function pairV(t: Translator, load: boolean, log2: 2 | 3 | 4, i: Pair, va: Local
   const size = (1 << log2) as Size;
   if (load) {
     const host = t.hostForRead(va, 2 * size);
-    loadV(t, host, size, size);
-    t.setV(i.Rt2);
     loadV(t, host, size);
     t.setV(i.Rt);
+    loadV(t, host, size, size);
+    t.setV(i.Rt2);
     return;
   }
   const first = vLocal(t, i.Rt);

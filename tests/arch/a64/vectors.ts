@@ -1,0 +1,84 @@
+import { FREE, NOP, type Case } from './cases.ts';
+
+/**
+ * Vector files: a case's words and what the instruction changed. Little-endian:
+ * u32 count, then for each case u32 word, u8 flags (1: a u32 prefix follows, 2: the branch was taken), u8 number of changes, and
+ * the changes: u8 what, then the new value.
+ */
+export const WHAT = { sp: 31, v0: 32, nzcv: 64, fpcr: 65, fpsr: 66, memory: 67 } as const;
+
+export interface Change {
+  /** 0–27: Xn; 31: SP; 32–63: Vn; else one of WHAT. */
+  what: number;
+  value: bigint;
+  /** The high half of a vector register. */
+  high?: bigint;
+  /** Of memory: the first byte changed, an offset in the data area. */
+  offset?: number;
+  bytes?: Uint8Array;
+}
+
+export interface Vector extends Case {
+  readonly taken: boolean;
+  readonly changes: readonly Change[];
+}
+
+export function encodeVectors(vectors: readonly Vector[]): Uint8Array {
+  const out: number[] = [];
+  const number = (value: bigint, bytes: number): void => {
+    for (let k = 0; k < bytes; k++) out.push(Number((value >> BigInt(8 * k)) & 0xffn));
+  };
+  number(BigInt(vectors.length), 4);
+  for (const v of vectors) {
+    number(BigInt(v.word), 4);
+    const prefixed = v.prefix !== NOP;
+    out.push((prefixed ? 1 : 0) | (v.taken ? 2 : 0));
+    if (prefixed) number(BigInt(v.prefix), 4);
+    out.push(v.changes.length);
+    for (const c of v.changes) {
+      out.push(c.what);
+      if (c.what < FREE || c.what === WHAT.sp) number(c.value, 8);
+      else if (c.what < WHAT.nzcv) {
+        number(c.value, 8);
+        number(c.high!, 8);
+      } else if (c.what === WHAT.nzcv) number(c.value, 1);
+      else if (c.what !== WHAT.memory) number(c.value, 4);
+      else {
+        number(BigInt(c.offset!), 4);
+        out.push(c.bytes!.length, ...c.bytes!);
+      }
+    }
+  }
+  return Uint8Array.from(out);
+}
+
+export function decodeVectors(file: Uint8Array): Vector[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  let at = 4;
+  const u8 = (): number => view.getUint8(at++);
+  const u32 = (): number => view.getUint32((at += 4) - 4, true);
+  const u64 = (): bigint => view.getBigUint64((at += 8) - 8, true);
+  const out: Vector[] = [];
+  const count = view.getUint32(0, true);
+  for (let seed = 0; seed < count; seed++) {
+    const word = u32();
+    const flags = u8();
+    const prefix = (flags & 1) !== 0 ? u32() : NOP;
+    const changes: Change[] = [];
+    for (let left = u8(); left > 0; left--) {
+      const what = u8();
+      if (what < FREE || what === WHAT.sp) changes.push({ what, value: u64() });
+      else if (what < WHAT.nzcv) changes.push({ what, value: u64(), high: u64() });
+      else if (what === WHAT.nzcv) changes.push({ what, value: BigInt(u8()) });
+      else if (what !== WHAT.memory) changes.push({ what, value: BigInt(u32()) });
+      else {
+        const offset = u32();
+        const length = u8();
+        changes.push({ what, value: 0n, offset, bytes: file.slice(at, at + length) });
+        at += length;
+      }
+    }
+    out.push({ prefix, word, seed, taken: (flags & 2) !== 0, changes });
+  }
+  return out;
+}
