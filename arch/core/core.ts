@@ -532,12 +532,10 @@ export class Core implements Processor, CoreState {
         if (va.length > 0 && va.start >= 0) continue;
       }
       const pages = Math.ceil(va.length / 4096);
-      if (pages > 128) slot.flush();
-      for (let n = 0; n < pages && pages <= 128; n++) {
-        const address = va.start + n * 4096;
-        if (slot.flushPage(address | 0) && slot === this.slot) this.unwind = true;
-      }
-      if (pages > 128 && slot === this.slot) this.unwind = true;
+      let code = true;
+      if (pages <= 128) code = slot.flushPages((va.start | 0) >>> 12, pages);
+      else slot.flush();
+      if (code && slot === this.slot) this.unwind = true;
     }
   }
 
@@ -633,8 +631,9 @@ export class Core implements Processor, CoreState {
     const host = this.fetchHost(hi, lo);
     if (host === 0) return 0;
     if (!this.mmu.global) slot.hasLocal = true;
+    const shift = this.mmu.blockShift;
     const index = this.code.find(host, this.context);
-    slot.fillJump(hi, lo, index);
+    slot.fillJump(hi, lo, index, shift);
     return index;
   }
 
@@ -690,7 +689,7 @@ export class Core implements Processor, CoreState {
     const slot = unprivileged ? this.unprivilegedSlot : this.slot;
     if (!mmu.global) slot.hasLocal = true;
     if (mmu.userAccessible) slot.hasUser = true;
-    slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable);
+    slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
     return host;
   }
 

@@ -26,6 +26,9 @@ export class Slot implements SlotKey {
   /** Entries that belong to one ASID only; entries that PSTATE.PAN would have kept out. */
   hasLocal = false;
   hasUser = false;
+  /** log2 of the largest block among the entries, and among those of code. */
+  private largestBlock = 12;
+  private largestCode = 12;
   /** Number of the code context that the jump cache was filled for. */
   context = -1;
   /** Control registers that the entries were made under. */
@@ -45,29 +48,54 @@ export class Slot implements SlotKey {
   flush(): void {
     this.i32.fill(-1, this.tlb >>> 2, (this.tlb + TLB.bytes) >>> 2);
     this.hasLocal = this.hasUser = false;
+    this.largestBlock = 12;
     this.flushJumps();
   }
 
   flushJumps(): void {
     this.i32.fill(-1, this.jumps >>> 2, (this.jumps + JUMP_CACHE.bytes) >>> 2);
     this.codePages.fill(0);
+    this.largestCode = 12;
   }
 
   /**
-   * Drops the entries of the 4 KiB page that a virtual address (its low word) indexes.
+   * Drops what was entered for the blocks that hold one of the 4 KiB pages `first` … `first + count - 1` (numbers of 20
+   * bits: the low word of the address without its low 12 bits; a longer range wants `flush`).
    * @returns whether code may have been reached there
    */
-  flushPage(vaLo: number): boolean {
-    const page = vaLo >>> 12;
-    const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
-    this.i32.fill(-1, entry, entry + 4);
-    if (this.codePages[page & 1023] === 0) return false;
-    this.flushJumps();
-    return true;
+  flushPages(first: number, count: number): boolean {
+    const { i32 } = this;
+    if (this.largestBlock > 12) {
+      // The block that an entry is part of may begin anywhere: look at all of them.
+      for (let n = 0; n < TLB.entries; n++) {
+        const entry = (this.tlb + n * TLB.entrySize) >>> 2;
+        const shift = i32[entry + 5]! - 12;
+        const page = i32[entry + 6]!;
+        if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift) i32.fill(-1, entry, entry + 4);
+      }
+    } else {
+      for (let page = first; page < first + count; page++) {
+        const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+        i32.fill(-1, entry, entry + 4);
+      }
+    }
+    const shift = Math.min(this.largestCode, 22) - 12;
+    const from = (first >>> shift) << shift;
+    const to = (((first + count - 1) >>> shift) + 1) << shift;
+    for (let page = from; page < to && page < from + 1024; page++) {
+      if (this.codePages[page & 1023] === 0) continue;
+      this.flushJumps();
+      return true;
+    }
+    return false;
   }
 
-  /** Enters a page of RAM. @param host host address of the page */
-  fill(vaHi: number, vaLo: number, host: number, readable: boolean, writable: boolean): void {
+  /**
+   * Enters a page of RAM.
+   * @param host host address of the page
+   * @param shift log2 of the size of the block that the page is part of
+   */
+  fill(vaHi: number, vaLo: number, host: number, readable: boolean, writable: boolean, shift: number): void {
     const tag = vaLo & ~0xfff;
     const entry = (this.tlb + ((vaLo >>> 12) & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
     const { i32 } = this;
@@ -76,16 +104,20 @@ export class Slot implements SlotKey {
     i32[entry + 2] = writable ? tag : -1;
     i32[entry + 3] = writable ? vaHi : -1;
     i32[entry + 4] = (host - tag) | 0;
+    i32[entry + 5] = shift > 31 ? 31 : shift;
+    i32[entry + 6] = vaLo >>> 12;
+    if (shift > this.largestBlock) this.largestBlock = shift;
   }
 
   /** Enters a region into the jump cache. */
-  fillJump(pcHi: number, pcLo: number, index: number): void {
+  fillJump(pcHi: number, pcLo: number, index: number, shift: number): void {
     const entry = (this.jumps + ((pcLo << 2) & ((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize))) >>> 2;
     const { i32 } = this;
     i32[entry] = pcLo;
     i32[entry + 1] = pcHi;
     i32[entry + 2] = index;
     this.codePages[(pcLo >>> 12) & 1023] = 1;
+    if (shift > this.largestCode) this.largestCode = shift;
   }
 }
 
