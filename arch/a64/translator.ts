@@ -85,6 +85,10 @@ export class Translator {
   /** Condition known by the last CCMP, see `condition`. */
   private conditional: { taken: Local; cc: number; nzcv: number } | undefined;
 
+  /** An i32: nonzero when FPCR is 0 and FPSR.IXC is set; known since when in this block, see `fpFast`. */
+  private fpFastLocal: Local = -1;
+  private fpFastKnown = false;
+
   icount: Local = -1;
   /** Open blocks; and the depths of the write-back chain's levels. */
   depth = 0;
@@ -110,6 +114,8 @@ export class Translator {
     this.flagsUsed = false;
     this.ccLocal = this.ccA = this.ccB = -1;
     this.zeroLocal = -1;
+    this.fpFastLocal = -1;
+    this.fpFastKnown = false;
     this.conditional = undefined;
     this.depth = 0;
     this.arms = 0;
@@ -660,6 +666,7 @@ export class Translator {
 
   /** Forgets what is known of the flags at compile time (a block's start). */
   flagsAtBlockStart(cc: number): void {
+    this.fpFastKnown = false;
     this.cc = cc;
     this.conditional = undefined;
     if (cc !== CC.frame) {
@@ -936,6 +943,30 @@ export class Translator {
     if (!this.context.fpTrap) return true;
     this.leave(EXIT.fpTrap, 0);
     return false;
+  }
+
+  /**
+   * Pushes an i32, nonzero when FPCR is 0 and FPSR.IXC is set already: host arithmetic is the processor's then as
+   * long as its results are ordinary numbers, for an inexact one changes no state.
+   */
+  fpFast(): void {
+    if (this.fpFastKnown) {
+      this.get(this.fpFastLocal);
+      return;
+    }
+    if (this.fpFastLocal < 0) this.fpFastLocal = this.newLocal(T.i32);
+    this.frameLoad(W.i64_load, F.FPCR);
+    this.i64(0x10ffffffff);
+    this.op(W.i64_and);
+    this.i64(0x1000000000);
+    this.op(W.i64_eq);
+    this.tee(this.fpFastLocal);
+    if (this.arms === 0) this.fpFastKnown = true;
+  }
+
+  /** FPCR or FPSR is written: what `fpFast` knows is void. */
+  fpStateChanged(): void {
+    this.fpFastKnown = false;
   }
 
   /**

@@ -3,7 +3,8 @@ import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import { EXIT, MISS, type Translator } from '../translator.ts';
+import { CC } from '../flags.ts';
+import { EXIT, IMPORT, MISS, P, type Translator } from '../translator.ts';
 
 /**
  * Hints, barriers, PSTATE and system registers. A system register that is plain storage is read and written in the frame;
@@ -16,6 +17,8 @@ const KEY = {
   FPCR: sysregKey(3, 3, 4, 4, 0),
   FPSR: sysregKey(3, 3, 4, 4, 1),
   CurrentEL: sysregKey(3, 0, 4, 2, 2),
+  RNDR: sysregKey(3, 3, 2, 4, 0),
+  RNDRRS: sysregKey(3, 3, 2, 4, 1),
   DC_ZVA: sysregKey(1, 3, 7, 4, 1),
 } as const;
 
@@ -31,26 +34,50 @@ type Fields = { readonly word: number; readonly Rt: number };
 /** op0:op1:CRn:CRm:op2 of MRS, MSR (register), SYS and SYSL. */
 const keyOf = (word: number): number => (word >>> 5) & 0xffff;
 
-/** Pops an i32; where it is not zero the instruction leaves to the core. */
+/**
+ * Pops an i32; where it is not zero the region is left through its shared way out, with PC at this instruction plus
+ * `delta`. Registers are written back after the core has been told, so `kind` must be one that only takes note or traps.
+ */
 function leaveIf(t: Translator, kind: number, operand: number, delta = 0, correction = t.correction): void {
-  t.if(T.void, () => t.leave(kind, operand, delta, correction));
-  t.ended = false;
+  t.if(T.void, () => {
+    t.frameStore(W.i64_store, F.PC, () => t.pc(delta));
+    t.get(P.frame);
+    t.i32(kind);
+    t.i32(operand);
+    t.call(IMPORT.exit);
+    t.op(W.drop);
+    if (correction !== 0) {
+      t.get(t.icount);
+      t.i64(correction);
+      t.op(W.i64_sub);
+      t.set(t.icount);
+    }
+    t.leaveThroughChain();
+  });
 }
 
-/** The access to a register that is storage, with what must be tested when it runs. */
+/** How an access may be made in place; undefined when the core has to. */
+function inline(t: Translator, key: number, write: boolean): InlineAccess | undefined {
+  const { el, e2h } = t.context;
+  const access = inlineAccess(key, write, el, e2h);
+  // Whether HCR_EL2 traps EL0 depends on more than its bit.
+  if (access === undefined || (access.hcr !== 0 && el === 0) || (write && access.slot < 0)) return undefined;
+  return access;
+}
+
+/** What must be tested when an access runs. */
 function guard(t: Translator, access: InlineAccess, kind: number, i: Fields): void {
-  const operand = (keyOf(i.word) << 5) | i.Rt;
   if (access.stackSelected) {
     t.frameLoad(W.i32_load, F.PSTATE);
     t.i32(PSTATE.SP);
     t.op(W.i32_and, W.i32_eqz);
-    leaveIf(t, kind, operand);
+    leaveIf(t, EXIT.undefined, 0);
   }
   if (access.hcr !== 0) {
     t.frameLoad(W.i32_load, SR.HCR_EL2);
     t.i32(access.hcr);
     t.op(W.i32_and);
-    leaveIf(t, kind, operand);
+    leaveIf(t, kind, (keyOf(i.word) << 5) | i.Rt);
   }
 }
 
@@ -87,10 +114,15 @@ function readRegister(t: Translator, i: Fields): void {
       frameWord(t, F.PSTATE, DAIF, i.Rt);
       return;
   }
-  const access = inlineAccess(key, false, el, t.context.e2h);
+  const access = inline(t, key, false);
   if (access === undefined) {
     t.serve(EXIT.mrs, (key << 5) | i.Rt);
     t.reloadX(i.Rt);
+    if (key === KEY.RNDR || key === KEY.RNDRRS) {
+      t.flagsAtBlockStart(CC.frame);
+      t.nzcv();
+      t.setNzcv();
+    }
     return;
   }
   guard(t, access, EXIT.mrs, i);
@@ -125,6 +157,7 @@ function writeRegister(t: Translator, i: Fields): void {
         t.i32(key === KEY.FPCR ? FPCR_MASK : FPSR_MASK);
         t.op(W.i32_and);
       });
+      t.fpStateChanged();
       return;
     case KEY.DAIF:
       if (el === 0) break;
@@ -138,8 +171,8 @@ function writeRegister(t: Translator, i: Fields): void {
       });
       return;
   }
-  const access = inlineAccess(key, true, el, t.context.e2h);
-  if (access === undefined || access.slot < 0) {
+  const access = inline(t, key, true);
+  if (access === undefined) {
     t.serve(EXIT.msr, (key << 5) | i.Rt);
     return;
   }
