@@ -1,0 +1,43 @@
+/** Where everything of a guest lies in its memory before it starts, after Linux's Documentation/arch/arm64/booting.rst. */
+import type { Kernel } from '../guests/linux/image.ts';
+import { place, type Range } from '../guests/linux/load.ts';
+import { VIRT, guestTree } from './guest-tree.ts';
+
+export interface GuestOptions {
+  kernel: Kernel;
+  initrd?: Uint8Array | undefined;
+  /** The kernel's command line. */
+  append: string;
+  /** Bytes of memory. */
+  memory: number;
+  cpus: number;
+  /** SEED_BYTES random bytes for `rng-seed` and `kaslr-seed`. */
+  seed: Uint8Array;
+  /** A device tree to use instead of the generated one. */
+  dtb?: Uint8Array | undefined;
+  /** How PSCI is called; HVC when left out. */
+  conduit?: 'hvc' | 'smc' | undefined;
+}
+
+/** What is loaded and how the first core starts: at `entry` with the device tree's address in X0. Addresses are the guest's. */
+export interface GuestImage {
+  parts: { address: number; bytes: Uint8Array }[];
+  entry: number;
+  dtb: Uint8Array;
+  dtbAddress: number;
+}
+
+/** @throws GuestImageError, DeviceTreeError when something does not fit or cannot be used */
+export function layOut(options: GuestOptions): GuestImage {
+  const { kernel, initrd, memory } = options;
+  const tree = (at: Range | undefined): Uint8Array => guestTree({ ...options, initrd: at });
+  const size = initrd?.length ?? 0;
+  // The tree's size does not depend on the addresses in it.
+  const draft = tree(size > 0 ? { address: VIRT.RAM, size } : undefined);
+  const placement = place({ base: VIRT.RAM, size: memory }, kernel, size, draft.length);
+  const flat = tree(placement.initrd);
+  const parts = placement.kernel.map(({ address, bytes }) => ({ address, bytes }));
+  if (initrd && placement.initrd) parts.push({ address: placement.initrd.address, bytes: initrd });
+  parts.push({ address: placement.dtb.address, bytes: flat });
+  return { parts, entry: placement.entry, dtb: flat, dtbAddress: placement.dtb.address };
+}

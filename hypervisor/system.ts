@@ -1,0 +1,240 @@
+/** A whole system: board, core, microkernel and services, and the loop in which the host runs it. */
+import type { Readable, Writable } from 'node:stream';
+import { CORE_BYTES, Core } from '../arch/core/core.ts';
+import type { DeviceTree } from '../arch/devicetree/tree.ts';
+import { CpuInterface } from '../arch/gic/cpu-interface.ts';
+import { LIST_REGISTERS } from '../arch/gic/ich.ts';
+import { BoardError } from '../board/bus.ts';
+import { boardTree } from '../board/host/boards.ts';
+import { RealCounter, hostWallClock } from '../board/host/clock.ts';
+import { Console } from '../board/host/console.ts';
+import { Board } from '../board/machine.ts';
+import { Rights, Syscall, Trigger, maskOf } from '../kernel/abi/numbers.ts';
+import type { KernelHooks } from '../kernel/context.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import type { ServiceDescription, SystemDescription } from './description.ts';
+import type { GuestImage } from './guest-image.ts';
+import { Outcome } from './outcome.ts';
+import { rootProgram, type ServiceEnd } from './root.ts';
+import { VMM_OBJECTS, VMM_SLOT_BITS, VmmSlot, vmmProgram } from './vmm.ts';
+
+/** Machine memory besides the guest's, for the kernel and the services. */
+const SERVICES_MEMORY = 4 << 20;
+/** Host address of the core's area: nothing lies at 0, which means "none". */
+const CORE_AREA = 0x1_0000;
+/** INTIDs of the board's interrupt controller. */
+const IRQS = 288;
+const VTIMER_INTID = 27;
+
+/** Priorities: an exit is served before the guest goes on. */
+const VMM_PRIORITY = 200;
+const VCPU_PRIORITY = 100;
+/** Shares of the core, in microseconds: what the root service leaves. */
+const PERIOD = 100_000;
+const VMM_BUDGET = 10_000;
+const VCPU_BUDGET = 70_000;
+
+/** Instructions after which the host looks whether its turn has come, and how long the system runs between its turns, in ms. */
+const LIMIT = 500_000;
+const TURN = 8;
+/** Waits shorter than this (ms) are not worth a timer. */
+const SHORT_WAIT = 0.3;
+
+export interface SystemOptions {
+  /** Bytes of the guest's memory, a multiple of 64 KiB. */
+  memory: number;
+  cpus: number;
+  image: GuestImage;
+  /** The other end of the guest's console. */
+  output: Writable;
+  input?: Readable | undefined;
+  /** With escape keys, as on an interactive terminal. */
+  keys?: { quit: () => void; help: () => void } | undefined;
+  /** A reset builds the machine again; else the system ends with it. */
+  restarts: boolean;
+  hooks?: KernelHooks | undefined;
+  /** Changes the policy before it is put in force. */
+  policy?: ((description: SystemDescription) => void) | undefined;
+}
+
+/** How a system ended: as its guest did, or because the host stopped it. */
+export interface SystemEnd {
+  reason: 'poweroff' | 'reset' | 'panic' | 'failed' | 'stopped';
+  /** For people; empty when there is nothing to say. */
+  text: string;
+  /** The error of a service's program that ended it. */
+  error?: unknown;
+}
+
+const REASONS = {
+  [Outcome.POWEROFF]: 'poweroff',
+  [Outcome.RESET]: 'reset',
+  [Outcome.PANIC]: 'panic',
+  [Outcome.FAILED]: 'failed',
+} as const;
+
+export class System {
+  readonly board: Board;
+  readonly core: Core;
+  readonly kernel: Kernel;
+  readonly description: SystemDescription;
+  readonly console: Console;
+  #end: SystemEnd | undefined;
+  #error: unknown;
+  #wake: (() => void) | undefined;
+
+  /** @throws BoardError when the host cannot give what the machine needs */
+  constructor(options: SystemOptions) {
+    const { memory, cpus, output, input, keys, hooks = {} } = options;
+    if (cpus !== 1) throw new BoardError(`a machine can have 1 core, not ${cpus}`);
+    this.console = new Console({
+      output,
+      ...(input && { input }),
+      ...(keys && { keys }),
+      closed: (error) => this.#finish({ reason: 'stopped', text: `the output cannot be written: ${error.message}` }),
+    });
+    const counter = new RealCounter();
+    this.board = new Board({
+      tree: boardTree('virt'),
+      cpus,
+      memory: memory + SERVICES_MEMORY,
+      reserved: CORE_AREA + CORE_BYTES,
+      counter,
+      wallClock: hostWallClock,
+      transmit: this.console.transmit,
+      room: this.console.room,
+    });
+    const { board } = this;
+    const gic = new CpuInterface(board.gic, 0);
+    this.core = new Core({ bus: board.bus, index: 0, counter, area: CORE_AREA, hostedEl2: true, gic });
+    board.gic.onChange = () => {
+      this.core.interruptsChanged();
+      this.#rouse();
+    };
+
+    this.description = { services: [vmmService(options, board.tree)] };
+    options.policy?.(this.description);
+    const { services } = this.description;
+    const root = rootProgram(this.description, services.map((_, index) => index + 1), (end) => this.#serviceEnded(end));
+    const [distributor, redistributor] = board.tree.compatible('arm,gic-v3')[0]!.physicalReg();
+    const { ram } = board;
+    this.kernel = new Kernel(this.core, {
+      freeRanges: [{ address: ram.base, size: ram.size }],
+      deviceRanges: ['arm,pl011', 'arm,pl031'].map((name) => deviceOf(board.tree, name)),
+      irqs: IRQS,
+      gic: { distributor: distributor!.address, redistributor: redistributor!.address },
+      services: [root, ...services.map((service) => service.program)],
+      hooks: {
+        ...hooks,
+        onServiceError: (thread, error) => {
+          this.#error = error;
+          hooks.onServiceError?.(thread, error);
+        },
+      },
+    });
+  }
+
+  /** Runs until the guest or `stop` ends it. */
+  async run(): Promise<SystemEnd> {
+    if (this.board.console) this.console.attach(this.board.console);
+    try {
+      while (this.#end === undefined) await this.#turn();
+      return this.#end;
+    } finally {
+      this.console.close();
+      this.board.close();
+    }
+  }
+
+  /** Ends `run`. */
+  stop(text = ''): void {
+    this.#finish({ reason: 'stopped', text });
+  }
+
+  /** Lets the system run for a while, and then the host. */
+  async #turn(): Promise<void> {
+    const until = performance.now() + TURN;
+    for (;;) {
+      const result = this.kernel.run(LIMIT);
+      if (this.#end !== undefined) return;
+      if (result === 'idle') return this.#sleep();
+      if (result === 'halted') return this.#finish({ reason: 'failed', text: 'nothing is left that could run' });
+      if (performance.now() >= until) return new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Until the next timer is due, a device raises an interrupt, or the system is stopped. */
+  #sleep(): Promise<void> {
+    const { counter } = this.board;
+    const wait = ((this.kernel.nextDeadline - counter.now()) * 1000) / counter.frequency;
+    return new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = done;
+      if (wait < SHORT_WAIT) setImmediate(done);
+      // Timers of the host reach 24 days, and Infinity is beyond.
+      else timer = setTimeout(done, Math.min(Math.max(1, Math.round(wait)), 2 ** 31 - 1));
+    });
+  }
+
+  #rouse(): void {
+    this.#wake?.();
+  }
+
+  #serviceEnded({ service, outcome, text }: ServiceEnd): void {
+    const error = this.#error;
+    const why = outcome === Outcome.FAILED && text === '' ? `the service ${service} failed` : text;
+    this.#finish({ reason: REASONS[outcome], text: why, ...(error !== undefined && { error }) });
+  }
+
+  #finish(end: SystemEnd): void {
+    this.#end ??= end;
+    this.#rouse();
+  }
+}
+
+/** Address and size of a device's registers, and the INTID of its first interrupt. */
+function deviceOf(tree: DeviceTree, compatible: string): { address: number; size: number; intid: number } {
+  const [node] = tree.compatible(compatible);
+  const [reg] = node?.physicalReg() ?? [];
+  const [interrupt] = node ? tree.interrupts(node) : [];
+  if (reg === undefined || interrupt === undefined) throw new BoardError(`the board has no ${compatible}`);
+  return { ...reg, intid: 32 + interrupt.specifier[1]! };
+}
+
+/** The VMM and all that it may have: memory, VCPUs, an endpoint, the UART with its interrupt, the clock, the virtual timer. */
+function vmmService({ memory, cpus, image, restarts }: SystemOptions, tree: DeviceTree): ServiceDescription {
+  const uart = deviceOf(tree, 'arm,pl011');
+  const rtc = deviceOf(tree, 'arm,pl031');
+  const { READ, WRITE } = Rights;
+  const cores = Array.from({ length: cpus }, (_, n) => n);
+  return {
+    name: 'vmm',
+    program: vmmProgram({ memory, cpus, image, listRegisters: LIST_REGISTERS, priority: VCPU_PRIORITY }),
+    slotBits: VMM_SLOT_BITS,
+    priority: VMM_PRIORITY,
+    systemCalls: [Syscall.CALL, Syscall.SEND, Syscall.RECV, Syscall.REPLY_RECV].map(maskOf).reduce((a, b) => a | b),
+    budget: VMM_BUDGET,
+    period: PERIOD,
+    restarts,
+    grants: [
+      { slot: VmmSlot.CNODE, kind: 'cnode' },
+      { slot: VmmSlot.EXITS, kind: 'endpoint' },
+      { slot: VmmSlot.REPLY, kind: 'reply' },
+      { slot: VmmSlot.SIGNALS, kind: 'signals' },
+      { slot: VmmSlot.SUPERVISOR, kind: 'supervisor' },
+      { slot: VmmSlot.OBJECTS, kind: 'memory', bytes: VMM_OBJECTS },
+      { slot: VmmSlot.UART, kind: 'device', address: uart.address, size: uart.size, rights: READ | WRITE },
+      { slot: VmmSlot.RTC, kind: 'device', address: rtc.address, size: rtc.size, rights: READ },
+      { slot: VmmSlot.UART_IRQ, kind: 'interrupt', intid: uart.intid, trigger: Trigger.LEVEL },
+      { slot: VmmSlot.TIMER_IRQ, kind: 'interrupt', intid: VTIMER_INTID, trigger: Trigger.LEVEL },
+      ...cores.map((n) => ({ slot: VmmSlot.VCPU + n, kind: 'vcpu' as const })),
+      ...cores.map((n) => ({ slot: VmmSlot.SHARE + n, kind: 'share' as const, budget: VCPU_BUDGET, period: PERIOD })),
+      { slot: VmmSlot.MEMORY, kind: 'memory', bytes: memory },
+    ],
+  };
+}

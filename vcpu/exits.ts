@@ -1,0 +1,190 @@
+/** What becomes of a VCPU's exits. */
+import { sysregKey } from '../arch/core/frame.ts';
+import { Answer, Exit } from '../kernel/abi/faults.ts';
+import type { Entry, ServiceEnv, Word } from '../kernel/abi/service.ts';
+import { guestIdRegister } from './id-registers.ts';
+import { PhysicalTimer } from './physical-timer.ts';
+import { smcccCall, type CallOutcome, type PsciMachine } from './psci.ts';
+import {
+  isRead,
+  isStore,
+  isTransfer,
+  loaded,
+  transferRegister,
+  transferSize,
+  trappedKey,
+  trappedRegister,
+} from './syndrome.ts';
+
+/** INTIDs of the generic timers' private interrupts (as on QEMU's virt machine). */
+export const VIRTUAL_TIMER_INTID = 27;
+export const PHYSICAL_TIMER_INTID = 30;
+
+const ICC_SGI1R = sysregKey(3, 0, 12, 11, 5);
+const ICC_ASGI1R = sysregKey(3, 0, 12, 11, 6);
+const ICC_SGI0R = sysregKey(3, 0, 12, 11, 7);
+const ACTLR_EL1 = sysregKey(3, 0, 1, 0, 1);
+
+/** A register number that discards what is loaded. */
+const XZR = 31;
+
+/** The devices of a virtual machine, by intermediate physical address. */
+export interface Devices {
+  /** Result of the last read. */
+  readonly low: number;
+  readonly high: number;
+  read(address: number, size: 1 | 2 | 4 | 8): boolean;
+  write(address: number, size: 1 | 2 | 4 | 8, low: number, high: number): boolean;
+}
+
+/** The virtual interrupt controller. */
+export interface Interrupts {
+  /** Whether an address is one of its registers'. */
+  covers(address: number): boolean;
+  beforeAccess(env: ServiceEnv): Entry<void>;
+  afterAccess(env: ServiceEnv): Entry<void>;
+  setLine(intid: number, level: boolean, cpu: number): void;
+  hardwareInterrupt(cpu: number, intid: number): void;
+  maintenance(cpu: number): void;
+  sendSgi(cpu: number, group: number, low: number, high: number): void;
+}
+
+export interface ExitsOptions {
+  cpu: number;
+  devices: Devices;
+  interrupts: Interrupts;
+  machine: PsciMachine;
+}
+
+/** Serves the exits of one VCPU: `serve` reads the message, does what it asks for and leaves the answer in `answer` and `values`. */
+export class Exits {
+  readonly cpu: number;
+  /** Counter value at which `tick` is to be called. */
+  deadline = Infinity;
+  /** Bits of the answer's label (`Answer`), and its words. */
+  answer = 0;
+  readonly values: Word[] = [];
+  readonly #timer = new PhysicalTimer();
+  readonly #devices: Devices;
+  readonly #interrupts: Interrupts;
+  readonly #machine: PsciMachine;
+
+  constructor({ cpu, devices, interrupts, machine }: ExitsOptions) {
+    this.cpu = cpu;
+    this.#devices = devices;
+    this.#interrupts = interrupts;
+    this.#machine = machine;
+  }
+
+  /** @returns what a call (HVC, SMC) asks of the virtual machine; undefined where the VCPU just goes on. */
+  *serve(env: ServiceEnv, label: number): Entry<CallOutcome | undefined> {
+    this.answer = 0;
+    this.values.length = 0;
+    switch (label) {
+      case Exit.STAGE2_ABORT:
+        yield* this.#abort(env);
+        return undefined;
+      case Exit.SYSREG:
+        this.#sysreg(env);
+        return undefined;
+      case Exit.HVC:
+        return this.#call(env);
+      case Exit.SMC: {
+        const outcome = this.#call(env);
+        this.answer |= Answer.ADVANCE;
+        return outcome;
+      }
+      case Exit.MAINTENANCE:
+        this.#interrupts.maintenance(this.cpu);
+        return undefined;
+      case Exit.VTIMER:
+        this.#interrupts.hardwareInterrupt(this.cpu, VIRTUAL_TIMER_INTID);
+        return undefined;
+      default:
+        // What the kernel has no name for, the guest's processor does not have.
+        this.answer = Answer.UNDEFINED;
+        return undefined;
+    }
+  }
+
+  /** Looks at the physical timer: at its time, and when one of its registers was written. */
+  tick(now: number): void {
+    this.#interrupts.setLine(PHYSICAL_TIMER_INTID, this.#timer.level(now), this.cpu);
+    this.deadline = this.#timer.deadline(now) ?? Infinity;
+  }
+
+  /** The core starts anew. */
+  reset(): void {
+    this.#timer.reset();
+    this.tick(0);
+  }
+
+  *#abort(env: ServiceEnv): Entry<void> {
+    const esr = env.word(0);
+    const address = env.word(2);
+    this.answer = Answer.EXTERNAL_ABORT;
+    if (!isTransfer(esr)) return;
+    const size = transferSize(esr);
+    const low = env.wordLow(5);
+    const high = env.wordHigh(5);
+    const gic = this.#interrupts.covers(address);
+    if (gic) yield* this.#interrupts.beforeAccess(env);
+    const devices = this.#devices;
+    if (isStore(esr)) {
+      if (devices.write(address, size, low, high)) this.answer = Answer.ADVANCE;
+    } else if (devices.read(address, size)) {
+      this.#give(transferRegister(esr), loaded(esr, devices.low, devices.high));
+      this.answer |= Answer.ADVANCE;
+    }
+    if (gic) yield* this.#interrupts.afterAccess(env);
+  }
+
+  #sysreg(env: ServiceEnv): void {
+    const esr = env.word(0);
+    const key = trappedKey(esr);
+    this.answer = Answer.UNDEFINED;
+    if (isRead(esr)) {
+      const value = guestIdRegister(key) ?? this.#timer.read(key, env.now()) ?? (key === ACTLR_EL1 ? 0n : undefined);
+      if (value === undefined) return;
+      this.#give(trappedRegister(esr), value);
+      this.answer |= Answer.ADVANCE;
+      return;
+    }
+    if (this.#writeSysreg(env, key)) this.answer = Answer.ADVANCE;
+  }
+
+  #writeSysreg(env: ServiceEnv, key: number): boolean {
+    switch (key) {
+      case ICC_SGI0R:
+        this.#interrupts.sendSgi(this.cpu, 0, env.wordLow(3), env.wordHigh(3));
+        return true;
+      case ICC_SGI1R:
+      case ICC_ASGI1R:
+        // With one Security state the alias means the same group.
+        this.#interrupts.sendSgi(this.cpu, 1, env.wordLow(3), env.wordHigh(3));
+        return true;
+      case ACTLR_EL1:
+        return true;
+    }
+    const now = env.now();
+    if (!this.#timer.write(key, env.wordBig(3), now)) return false;
+    this.tick(now);
+    return true;
+  }
+
+  #call(env: ServiceEnv): CallOutcome {
+    const outcome = smcccCall(env.wordLow(0), [env.wordBig(1), env.wordBig(2), env.wordBig(3)], this.#machine);
+    if ('value' in outcome) this.#give(0, outcome.value);
+    if (outcome.action === 'suspend') this.answer |= Answer.WAIT;
+    return outcome;
+  }
+
+  #give(register: number, value: Word): void {
+    if (register === XZR) {
+      this.answer = 0;
+      return;
+    }
+    this.answer = Answer.SET_REGISTERS;
+    this.values.push(register, value);
+  }
+}

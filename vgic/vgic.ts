@@ -1,0 +1,348 @@
+/**
+ * A virtual GICv3: distributor and redistributors for the guest to configure, and the list registers that the VCPUs take
+ * their interrupts from.
+ *
+ * An interrupt that is put into a list register moves there with its state: the model keeps neither its pending latch
+ * nor its active bit. What is in a list register changes while the guest runs, without a word, so `#lists` says
+ * what was put where, not what is left of it. To know that, `gather` asks the kernel. It does so only where it matters: when
+ * the guest looks at the distributor or changes something there, on a maintenance interrupt, when a level falls
+ * before its time, and when the list registers are full.
+ *
+ * Level-sensitive interrupts are listed with EOI set: the maintenance interrupt makes us look at the level again.
+ */
+import { sysregKey } from '../arch/core/frame.ts';
+import { CpuInterface } from '../arch/gic/cpu-interface.ts';
+import { Distributor } from '../arch/gic/distributor.ts';
+import { InterruptController, PRIVATE_INTIDS } from '../arch/gic/interrupts.ts';
+import { Redistributors } from '../arch/gic/redistributor.ts';
+import { Err, LR_ANY, Op } from '../kernel/abi/numbers.ts';
+import { ackIrq, readVcpuRegister, systemRegister, writeVcpuRegisters } from '../kernel/abi/objects.ts';
+import { KernelError, call, tryCall, type Entry, type ServiceEnv } from '../kernel/abi/service.ts';
+import { LrState, MAX_LIST_REGISTERS, encodeListRegister } from './list-register.ts';
+
+const ICH_HCR_EL2 = systemRegister(sysregKey(3, 4, 12, 11, 0));
+const ICH_HCR_UIE = 2n;
+
+const FREE = -1;
+
+/** The list registers of one VCPU. */
+interface Lists {
+  readonly vcpu: number;
+  /** INTID that was put into each, or FREE. */
+  readonly intid: Int32Array;
+  /** LrState of each when the kernel was last asked. */
+  readonly state: Int32Array;
+  /** Something may have to be listed. */
+  dirty: boolean;
+  /** Look again what is left in the list registers before listing. */
+  stale: boolean;
+  /** ICH_HCR_EL2.UIE is set. */
+  underflow: boolean;
+  /** Physical interrupts by virtual INTID: IRQ capabilities. */
+  readonly hardware: Map<number, number>;
+}
+
+export interface VGicOptions {
+  /** VCPU capabilities; their order is the PEs'. */
+  vcpus: readonly number[];
+  /** SPIs, a multiple of 32. */
+  spis: number;
+  /** List registers that each VCPU has. */
+  listRegisters: number;
+}
+
+export class VGic {
+  readonly distributor: Distributor;
+  readonly redistributors: Redistributors;
+  readonly #model: InterruptController;
+  readonly #interfaces: CpuInterface[];
+  readonly #lists: Lists[];
+  readonly #candidates = new Int32Array(MAX_LIST_REGISTERS);
+
+  constructor({ vcpus, spis, listRegisters }: VGicOptions) {
+    this.#model = new InterruptController({ cpus: vcpus.length, spis });
+    this.distributor = new Distributor(this.#model);
+    this.redistributors = new Redistributors(this.#model);
+    const count = Math.min(listRegisters, MAX_LIST_REGISTERS);
+    this.#lists = vcpus.map((vcpu) => ({
+      vcpu,
+      intid: new Int32Array(count).fill(FREE),
+      state: new Int32Array(count),
+      dirty: false,
+      stale: false,
+      underflow: false,
+      hardware: new Map(),
+    }));
+    // Only for its SGI registers. Which groups are enabled is between the guest and its virtual CPU interface.
+    this.#interfaces = vcpus.map((_, cpu) => {
+      const part = new CpuInterface(this.#model, cpu);
+      part.enableGroup(0, 1);
+      part.enableGroup(1, 1);
+      return part;
+    });
+  }
+
+  /** Links a private interrupt of a VCPU to a physical one, which the guest then deactivates by itself. */
+  linkHardware(cpu: number, intid: number, irq: number): void {
+    this.#lists[cpu]!.hardware.set(intid, irq);
+  }
+
+  /** The level of a device's wire; `cpu` counts for private interrupts. */
+  setLine(intid: number, level: boolean, cpu = 0): void {
+    if (this.#model.line(intid, cpu) === level) return;
+    this.#model.setLine(intid, level, cpu);
+    const target = intid < PRIVATE_INTIDS ? cpu : this.#model.target(intid);
+    const lists = this.#lists[target];
+    if (level && lists !== undefined) lists.dirty = true;
+    // A level that falls takes back what has not been acknowledged.
+    if (!level) for (const each of this.#lists) if (each.intid.includes(intid)) each.stale = true;
+  }
+
+  /** The physical interrupt that is linked to a private one has come. */
+  hardwareInterrupt(cpu: number, intid: number): void {
+    const lists = this.#lists[cpu]!;
+    // It comes again only after the guest was done with it.
+    const listed = lists.intid.indexOf(intid);
+    if (listed >= 0) lists.intid[listed] = FREE;
+    this.#model.setLine(intid, true, cpu);
+    lists.dirty = true;
+  }
+
+  /** A write to ICC_SGI0R_EL1 (group 0), ICC_SGI1R_EL1 or ICC_ASGI1R_EL1. */
+  sendSgi(cpu: number, group: number, low: number, high: number): void {
+    this.#interfaces[cpu]!.sendSgi(group, low, high);
+    for (const lists of this.#lists) lists.dirty = true;
+  }
+
+  /** A maintenance interrupt of the VCPU came. */
+  maintenance(cpu: number): void {
+    this.#lists[cpu]!.stale = true;
+  }
+
+  /** A core was switched off or starts anew: nothing is listed for it. */
+  *reset(env: ServiceEnv, cpu: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    yield* this.#gather(env, cpu);
+    for (let n = 0; n < lists.intid.length; n++) if (lists.intid[n] !== FREE) yield* this.#clear(env, cpu, n);
+  }
+
+  /** To be called before the guest reads or writes registers of the distributor or a redistributor. */
+  *beforeAccess(env: ServiceEnv): Entry<void> {
+    for (let cpu = 0; cpu < this.#lists.length; cpu++) {
+      if (this.#lists[cpu]!.stale) yield* this.#refresh(env, cpu);
+      else yield* this.#gather(env, cpu);
+      this.#takeBack(cpu);
+    }
+  }
+
+  /** And after it. */
+  *afterAccess(env: ServiceEnv): Entry<void> {
+    for (let cpu = 0; cpu < this.#lists.length; cpu++) {
+      yield* this.#giveBack(env, cpu);
+      this.#lists[cpu]!.dirty = true;
+    }
+  }
+
+  /** Lists what is pending. To be called before a VCPU goes on, whenever something happened. */
+  *flush(env: ServiceEnv): Entry<void> {
+    for (let cpu = 0; cpu < this.#lists.length; cpu++) {
+      const lists = this.#lists[cpu]!;
+      if (lists.stale) yield* this.#refresh(env, cpu);
+      if (lists.dirty) yield* this.#list(env, cpu);
+    }
+  }
+
+  /** Looks what is left in the list registers: done ones are freed, levels that fell are taken back. */
+  *#refresh(env: ServiceEnv, cpu: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    lists.stale = false;
+    lists.dirty = true;
+    yield* this.#gather(env, cpu);
+    for (let n = 0; n < lists.intid.length; n++) {
+      const intid = lists.intid[n]!;
+      if (intid === FREE || lists.hardware.has(intid)) continue;
+      const fell = !this.#model.isEdge(intid, cpu) && !this.#model.isPending(intid, cpu);
+      if (fell && (lists.state[n]! & LrState.PENDING) !== 0) {
+        if (lists.state[n]! & LrState.ACTIVE) yield* this.#put(env, cpu, n, LrState.ACTIVE);
+        else yield* this.#clear(env, cpu, n);
+      }
+    }
+    if (lists.underflow) {
+      lists.underflow = false;
+      const control = yield* readVcpuRegister(env, lists.vcpu, ICH_HCR_EL2);
+      yield* writeVcpuRegisters(env, lists.vcpu, ICH_HCR_EL2, control & ~ICH_HCR_UIE);
+    }
+  }
+
+  /** Asks the kernel for the states of what is listed, and frees what the guest is done with. */
+  *#gather(env: ServiceEnv, cpu: number): Entry<void> {
+    const { vcpu, intid, state, hardware } = this.#lists[cpu]!;
+    if (intid.every((listed) => listed === FREE)) return;
+    yield* call(env, vcpu, Op.VCPU_LIST);
+    const there = env.word(0);
+    for (let n = 0; n < intid.length; n++) state[n] = n < there ? env.wordHigh(4 + n) >>> 30 : 0;
+    for (let n = 0; n < intid.length; n++) {
+      const listed = intid[n]!;
+      if (listed === FREE || state[n] !== LrState.INVALID) continue;
+      // Deactivated by the guest, the physical interrupt comes again by itself while its level is high.
+      if (hardware.has(listed)) this.#model.setLine(listed, false, cpu);
+      yield* this.#clear(env, cpu, n);
+    }
+  }
+
+  /** Gives the model back the states that are in list registers, as `state` says. */
+  #takeBack(cpu: number): void {
+    const { intid, state } = this.#lists[cpu]!;
+    const model = this.#model;
+    for (let n = 0; n < intid.length; n++) {
+      const listed = intid[n]!;
+      if (listed === FREE) continue;
+      if ((state[n]! & LrState.PENDING) !== 0 && !model.isPending(listed, cpu)) model.setPending(listed, true, cpu);
+      if ((state[n]! & LrState.ACTIVE) !== 0) model.setActive(listed, true, cpu);
+    }
+  }
+
+  /** Moves the states into the list registers again, as far as the model still has them. */
+  *#giveBack(env: ServiceEnv, cpu: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    const model = this.#model;
+    for (let n = 0; n < lists.intid.length; n++) {
+      const intid = lists.intid[n]!;
+      if (intid === FREE) continue;
+      const active = model.isActive(intid, cpu);
+      const pending = model.isPending(intid, cpu) && this.#deliverable(intid, cpu);
+      const before = lists.state[n]!;
+      if (active || pending) {
+        yield* this.#put(env, cpu, n, (pending ? LrState.PENDING : 0) | (active ? LrState.ACTIVE : 0));
+        model.setActive(intid, false, cpu);
+      } else {
+        yield* this.#clear(env, cpu, n);
+        const irq = lists.hardware.get(intid);
+        if (irq !== undefined && (before & LrState.ACTIVE) !== 0 && !model.isPending(intid, cpu)) {
+          // The guest has deactivated it at the distributor.
+          model.setLine(intid, false, cpu);
+          yield* ackIrq(env, irq);
+        }
+      }
+    }
+  }
+
+  /** Puts the best pending interrupts into list registers, less urgent ones out of them if need be. */
+  *#list(env: ServiceEnv, cpu: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    lists.dirty = false;
+    const model = this.#model;
+    let gathered = false;
+    const count = model.pendingList(cpu, this.#candidates);
+    const candidates = Array.from(this.#candidates.subarray(0, count));
+    for (const intid of candidates) {
+      // A listed level-sensitive interrupt stays a candidate while its level is high.
+      if (lists.intid.includes(intid) && !model.isEdge(intid, cpu)) continue;
+      if (yield* this.#inject(env, cpu, intid)) continue;
+      if (!gathered) {
+        gathered = true;
+        yield* this.#gather(env, cpu);
+        if (yield* this.#inject(env, cpu, intid)) continue;
+      }
+      const victim = this.#lessUrgent(cpu, intid);
+      if (victim >= 0) {
+        const out = lists.intid[victim]!;
+        yield* this.#clear(env, cpu, victim);
+        if (!model.isPending(out, cpu)) model.setPending(out, true, cpu);
+        if (yield* this.#inject(env, cpu, intid)) continue;
+      }
+      yield* this.#waitForRoom(env, cpu);
+      return;
+    }
+    // There may be more than the array of candidates holds.
+    if (count === this.#candidates.length) yield* this.#waitForRoom(env, cpu);
+  }
+
+  /** Puts a pending interrupt into any list register. @returns false when there is none. */
+  *#inject(env: ServiceEnv, cpu: number, intid: number): Entry<boolean> {
+    const lists = this.#lists[cpu]!;
+    const value = this.#value(cpu, intid, LrState.PENDING);
+    const { error } = yield* tryCall(
+      env,
+      lists.vcpu,
+      Op.VCPU_INJECT,
+      value,
+      lists.hardware.get(intid) ?? 0,
+      LR_ANY,
+    );
+    if (error === Err.NO_LIST_REGISTER) return false;
+    if (error !== Err.OK) throw new KernelError(error, `injection of interrupt ${intid}`);
+    const n = env.word(0);
+    const before = lists.intid.indexOf(intid);
+    if (before >= 0) lists.intid[before] = FREE;
+    // The guest was done with what stood there.
+    const done = lists.intid[n]!;
+    if (done !== intid && lists.hardware.has(done)) this.#model.setLine(done, false, cpu);
+    lists.intid[n] = intid;
+    lists.state[n] = LrState.PENDING;
+    this.#model.setPending(intid, false, cpu);
+    return true;
+  }
+
+  /** Writes list register n for the interrupt that it holds. */
+  *#put(env: ServiceEnv, cpu: number, n: number, state: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    const intid = lists.intid[n]!;
+    const value = this.#value(cpu, intid, state);
+    yield* call(env, lists.vcpu, Op.VCPU_INJECT, value, lists.hardware.get(intid) ?? 0, n);
+    lists.state[n] = state;
+    if (state & LrState.PENDING) this.#model.setPending(intid, false, cpu);
+  }
+
+  *#clear(env: ServiceEnv, cpu: number, n: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    yield* call(env, lists.vcpu, Op.VCPU_INJECT, 0, 0, n);
+    lists.intid[n] = FREE;
+    lists.state[n] = LrState.INVALID;
+  }
+
+  /** Asks for a maintenance interrupt when at most one list register is in use. */
+  *#waitForRoom(env: ServiceEnv, cpu: number): Entry<void> {
+    const lists = this.#lists[cpu]!;
+    if (lists.underflow) return;
+    lists.underflow = true;
+    const control = yield* readVcpuRegister(env, lists.vcpu, ICH_HCR_EL2);
+    yield* writeVcpuRegisters(env, lists.vcpu, ICH_HCR_EL2, control | ICH_HCR_UIE);
+  }
+
+  /** The list register with the least urgent interrupt that has not been taken, if it is less urgent than `intid`; else -1. */
+  #lessUrgent(cpu: number, intid: number): number {
+    const lists = this.#lists[cpu]!;
+    let worst = this.#model.priority(intid, cpu);
+    let found = -1;
+    for (let n = 0; n < lists.intid.length; n++) {
+      if (lists.intid[n] === FREE || lists.state[n] !== LrState.PENDING) continue;
+      const priority = this.#model.priority(lists.intid[n]!, cpu);
+      if (priority > worst) {
+        worst = priority;
+        found = n;
+      }
+    }
+    return found;
+  }
+
+  /** Whether an interrupt may be given to a VCPU when it is pending. */
+  #deliverable(intid: number, cpu: number): boolean {
+    const model = this.#model;
+    if (!model.isEnabled(intid, cpu) || ((model.groupsEnabled >> model.group(intid, cpu)) & 1) === 0) return false;
+    return intid < PRIVATE_INTIDS || model.target(intid) === cpu;
+  }
+
+  #value(cpu: number, intid: number, state: number): bigint {
+    const model = this.#model;
+    const hardware = this.#lists[cpu]!.hardware.has(intid);
+    return encodeListRegister({
+      intid,
+      priority: model.priority(intid, cpu),
+      group: model.group(intid, cpu),
+      state,
+      hardware,
+      eoi: !hardware && !model.isEdge(intid, cpu),
+    });
+  }
+}
