@@ -1,3 +1,5 @@
+import * as conversions from '../fp/conversions.ts';
+import * as operations from '../fp/operations.ts';
 import { mixedSignAdd, polynomialMultiply, polynomialMultiplyLong, variableShift } from '../fp/vector.ts';
 
 /**
@@ -29,7 +31,42 @@ export function packOperands(o: Operands): number {
 }
 
 /** The helpers by their number. */
-export const FP_HELPERS: readonly Helper[] = [variableShift, polynomialMultiply, polynomialMultiplyLong, mixedSignAdd];
+export const FP_HELPERS: readonly Helper[] = [
+  variableShift,
+  polynomialMultiply,
+  polynomialMultiplyLong,
+  mixedSignAdd,
+  operations.fpAdd,
+  operations.fpSubtract,
+  operations.fpMultiply,
+  operations.fpNegatedMultiply,
+  operations.fpDivide,
+  operations.fpMaximum,
+  operations.fpMinimum,
+  operations.fpMaximumNumber,
+  operations.fpMinimumNumber,
+  operations.fpMultiplyExtended,
+  operations.fpReciprocalStep,
+  operations.fpReciprocalRootStep,
+  operations.fpAbsoluteDifference,
+  operations.fpSquareRoot,
+  operations.fpReciprocalEstimate,
+  operations.fpReciprocalRootEstimate,
+  operations.fpReciprocalExponent,
+  operations.fpRoundToIntegral,
+  operations.fpMultiplyAdd,
+  operations.fpCompareMask,
+  operations.fpCompare,
+  operations.fpReduce,
+  conversions.fpToInteger,
+  conversions.integerToFp,
+  conversions.fpToGeneral,
+  conversions.generalToFp,
+  conversions.fpToJavaScript,
+  conversions.fpConvert,
+  conversions.fpConvertLong,
+  conversions.fpConvertNarrow,
+];
 
 const ids = new Map<Helper, number>(FP_HELPERS.map((h, id) => [h, id]));
 

@@ -1,0 +1,293 @@
+import { F } from '../core/frame.ts';
+import * as estimates from './estimates.ts';
+import * as host from './host.ts';
+import * as soft from './softfloat.ts';
+import { env, FORMATS, IXC, type Format } from './softfloat.ts';
+
+/**
+ * The helpers of floating-point instructions: operations on the elements of registers in the frame, by operands packed
+ * as arch/core/helpers.ts says. Under the default FPCR the host computes where its result is ordinary; whatever is not
+ * goes through the exact software.
+ */
+
+type Helper = (i32: Int32Array, u8: Uint8Array, frame: number, argument: number) => number;
+
+/** Bits of `extra`: the second operand is one element, whose index is in bits 2:0; operands are neighbours of Vm:Vn. */
+export const BY_ELEMENT = 8;
+export const PAIRWISE = 16;
+/** Negations of multiply-adds: of the first factor and of the addend. */
+export const NEGATE_PRODUCT = 16;
+export const NEGATE_ADDEND = 32;
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** One element's bits. */
+export function element(i32: Int32Array, u8: Uint8Array, at: number, size: number): bigint {
+  if (size === 3) return (BigInt(i32[(at >> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >> 2]! >>> 0);
+  if (size === 2) return BigInt(i32[at >> 2]! >>> 0);
+  return BigInt(u8[at]! | (u8[at + 1]! << 8));
+}
+
+export function setElement(i32: Int32Array, u8: Uint8Array, at: number, size: number, value: bigint): void {
+  if (size === 3) {
+    i32[at >> 2] = Number(BigInt.asIntN(32, value));
+    i32[(at >> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
+  } else if (size === 2) i32[at >> 2] = Number(BigInt.asIntN(32, value));
+  else {
+    const n = Number(value);
+    u8[at] = n;
+    u8[at + 1] = n >> 8;
+  }
+}
+
+/** One element as a number; NaNs need not keep their bits. */
+function number(i32: Int32Array, at: number, size: number): number {
+  scratch.setInt32(0, i32[at >> 2]!, true);
+  if (size === 2) return scratch.getFloat32(0, true);
+  scratch.setInt32(4, i32[(at >> 2) + 1]!, true);
+  return scratch.getFloat64(0, true);
+}
+
+function setNumber(i32: Int32Array, at: number, size: number, value: number): void {
+  if (size === 2) {
+    scratch.setFloat32(0, value, true);
+    i32[at >> 2] = scratch.getInt32(0, true);
+  } else {
+    scratch.setFloat64(0, value, true);
+    i32[at >> 2] = scratch.getInt32(0, true);
+    i32[(at >> 2) + 1] = scratch.getInt32(4, true);
+  }
+}
+
+export function begin(i32: Int32Array, frame: number): void {
+  env.fpcr = i32[(frame + F.FPCR) >> 2]!;
+  env.flags = 0;
+}
+
+/** Accumulates the exceptions, and clears Vd above `bytes`. */
+export function end(i32: Int32Array, frame: number, d: number, bytes: number): void {
+  i32[(frame + F.FPSR) >> 2]! |= env.flags;
+  if (bytes >= 4) for (let w = bytes >> 2; w < 4; w++) i32[((frame + F.V + 16 * d) >> 2) + w] = 0;
+  else {
+    const at = (frame + F.V + 16 * d) >> 2;
+    i32[at] = i32[at]! & 0xffff;
+    i32[at + 1] = i32[at + 2] = i32[at + 3] = 0;
+  }
+}
+
+/** Byte address of a register in the frame. */
+export function register(frame: number, n: number): number {
+  return frame + F.V + 16 * (n & 31);
+}
+
+type Binary = (x: bigint, y: bigint, f: Format) => bigint;
+type HostBinary = (a: number, b: number, size: number) => number;
+
+const results: bigint[] = [];
+
+function binary(operation: Binary, fast?: HostBinary): Helper {
+  return (i32, u8, frame, argument) => {
+    begin(i32, frame);
+    const size = (argument >> 20) & 3;
+    const lanes = 1 << ((argument >> 22) & 7);
+    const extra = argument >>> 25;
+    const f = FORMATS[size]!;
+    const d = register(frame, argument);
+    const n = register(frame, argument >> 5);
+    const m = register(frame, argument >> 10);
+    if ((extra & PAIRWISE) !== 0) {
+      // Neighbours of the concatenation Vm:Vn; a scalar takes the first two of Vn.
+      const count = lanes;
+      for (let e = 0; e < count; e++) {
+        const at = (k: number): number => (k < count || count === 1 ? n + (k << size) : m + ((k - count) << size));
+        results[e] = operation(element(i32, u8, at(2 * e), size), element(i32, u8, at(2 * e + 1), size), f);
+      }
+      for (let e = 0; e < count; e++) setElement(i32, u8, d + (e << size), size, results[e]!);
+      end(i32, frame, argument & 31, lanes << size);
+      return 0;
+    }
+    const byElement = (extra & BY_ELEMENT) !== 0;
+    const indexed = m + ((extra & 7) << size);
+    const y0 = byElement ? element(i32, u8, indexed, size) : 0n;
+    const hosted = fast !== undefined && size >= 2 && env.fpcr === 0;
+    const b0 = hosted && byElement ? number(i32, indexed, size) : 0;
+    for (let e = 0; e < lanes; e++) {
+      const at = e << size;
+      if (hosted) {
+        const r = fast(number(i32, n + at, size), byElement ? b0 : number(i32, m + at, size), size);
+        if (r === r) {
+          if (host.last.inexact) env.flags |= IXC;
+          setNumber(i32, d + at, size, r);
+          continue;
+        }
+      }
+      setElement(i32, u8, d + at, size, operation(element(i32, u8, n + at, size), byElement ? y0 : element(i32, u8, m + at, size), f));
+    }
+    end(i32, frame, argument & 31, lanes << size);
+    return 0;
+  };
+}
+
+type Unary = (x: bigint, f: Format, extra: number) => bigint;
+
+function unary(operation: Unary, fast?: (a: number, size: number) => number): Helper {
+  return (i32, u8, frame, argument) => {
+    begin(i32, frame);
+    const size = (argument >> 20) & 3;
+    const lanes = 1 << ((argument >> 22) & 7);
+    const d = register(frame, argument);
+    const n = register(frame, argument >> 5);
+    for (let e = 0; e < lanes; e++) {
+      const at = e << size;
+      if (fast !== undefined && size >= 2 && env.fpcr === 0) {
+        const r = fast(number(i32, n + at, size), size);
+        if (r === r) {
+          if (host.last.inexact) env.flags |= IXC;
+          setNumber(i32, d + at, size, r);
+          continue;
+        }
+      }
+      setElement(i32, u8, d + at, size, operation(element(i32, u8, n + at, size), FORMATS[size]!, argument >>> 25));
+    }
+    end(i32, frame, argument & 31, lanes << size);
+    return 0;
+  };
+}
+
+export const fpAdd = binary(soft.add, host.add);
+export const fpSubtract = binary(soft.subtract, (a, b, size) => host.add(a, -b, size));
+export const fpMultiply = binary(soft.multiply, host.multiply);
+export const fpNegatedMultiply = binary((x, y, f) => soft.negate(soft.multiply(x, y, f), f), (a, b, size) => -host.multiply(a, b, size));
+export const fpDivide = binary(soft.divide, host.divide);
+export const fpMaximum = binary(soft.maximum);
+export const fpMinimum = binary(soft.minimum);
+export const fpMaximumNumber = binary(soft.maximumNumber);
+export const fpMinimumNumber = binary(soft.minimumNumber);
+export const fpMultiplyExtended = binary(soft.multiplyExtended);
+export const fpReciprocalStep = binary(soft.reciprocalStep);
+export const fpReciprocalRootStep = binary(soft.reciprocalRootStep);
+export const fpAbsoluteDifference = binary(soft.absoluteDifference);
+
+export const fpSquareRoot = unary(soft.squareRoot, host.squareRoot);
+export const fpReciprocalEstimate = unary(estimates.reciprocalEstimate);
+export const fpReciprocalRootEstimate = unary(estimates.reciprocalRootEstimate);
+export const fpReciprocalExponent = unary(estimates.reciprocalExponent);
+
+/** `extra` of rounding to integral: a mode (7: FPCR's), then whether Inexact is raised. */
+export const MODE_FPCR = 7;
+export const EXACT = 8;
+/** … and for FRINT32 and FRINT64 the width of the integer. */
+export const SIZED_32 = 16;
+export const SIZED_64 = 32;
+
+function modeOf(extra: number): number {
+  return (extra & 7) === MODE_FPCR ? soft.roundingMode() : extra & 7;
+}
+
+export const fpRoundToIntegral = unary((x, f, extra) =>
+  (extra & (SIZED_32 | SIZED_64)) !== 0
+    ? soft.roundToSized(x, f, modeOf(extra), (extra & SIZED_32) !== 0 ? 32 : 64)
+    : soft.roundToIntegral(x, f, modeOf(extra), (extra & EXACT) !== 0),
+);
+
+/** Va + Vn × Vm; `extra`: BY_ELEMENT, NEGATE_PRODUCT, NEGATE_ADDEND. */
+export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const extra = argument >>> 25;
+  const f = FORMATS[size]!;
+  const d = register(frame, argument);
+  const n = register(frame, argument >> 5);
+  const m = register(frame, argument >> 10);
+  const a = register(frame, argument >> 15);
+  const byElement = (extra & BY_ELEMENT) !== 0;
+  const indexed = m + ((extra & 7) << size);
+  const y0 = byElement ? element(i32, u8, indexed, size) : 0n;
+  const hosted = size >= 2 && env.fpcr === 0;
+  const b0 = hosted && byElement ? number(i32, indexed, size) : 0;
+  for (let e = 0; e < lanes; e++) {
+    const at = e << size;
+    if (hosted) {
+      const c = number(i32, a + at, size);
+      const x = number(i32, n + at, size);
+      const r = host.multiplyAdd((extra & NEGATE_ADDEND) !== 0 ? -c : c, (extra & NEGATE_PRODUCT) !== 0 ? -x : x, byElement ? b0 : number(i32, m + at, size), size);
+      if (r === r) {
+        if (host.last.inexact) env.flags |= IXC;
+        setNumber(i32, d + at, size, r);
+        continue;
+      }
+    }
+    let addend = element(i32, u8, a + at, size);
+    let x = element(i32, u8, n + at, size);
+    if ((extra & NEGATE_ADDEND) !== 0) addend = soft.negate(addend, f);
+    if ((extra & NEGATE_PRODUCT) !== 0) x = soft.negate(x, f);
+    setElement(i32, u8, d + at, size, soft.multiplyAdd(addend, x, byElement ? y0 : element(i32, u8, m + at, size), f));
+  }
+  end(i32, frame, argument & 31, lanes << size);
+  return 0;
+}
+
+/** Comparisons that make masks: `extra` is one of these, with ABSOLUTE and WITH_ZERO. */
+export const COMPARE = { EQ: 0, GE: 1, GT: 2, LE: 3, LT: 4, ABSOLUTE: 8, WITH_ZERO: 16 } as const;
+
+export function fpCompareMask(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const extra = argument >>> 25;
+  const f = FORMATS[size]!;
+  const d = register(frame, argument);
+  const n = register(frame, argument >> 5);
+  const m = register(frame, argument >> 10);
+  for (let e = 0; e < lanes; e++) {
+    const at = e << size;
+    let x = element(i32, u8, n + at, size);
+    let y = (extra & COMPARE.WITH_ZERO) !== 0 ? 0n : element(i32, u8, m + at, size);
+    if ((extra & COMPARE.ABSOLUTE) !== 0) {
+      x = soft.absolute(x, f);
+      y = soft.absolute(y, f);
+    }
+    const kind = extra & 7;
+    const c = soft.compare(x, y, f, kind !== COMPARE.EQ);
+    const holds = c !== undefined && [c === 0, c >= 0, c > 0, c <= 0, c < 0][kind]!;
+    setElement(i32, u8, d + at, size, holds ? BigInt.asUintN(f.bits, -1n) : 0n);
+  }
+  end(i32, frame, argument & 31, lanes << size);
+  return 0;
+}
+
+/**
+ * FCMP and FCMPE; `extra`: 1 signaling, 2 with zero. Returns two numbers whose difference has the flags of the
+ * comparison: the first in bits 31 and 0, the second in bit 1.
+ */
+export function fpCompare(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const extra = argument >>> 25;
+  const x = element(i32, u8, register(frame, argument >> 5), size);
+  const y = (extra & 2) !== 0 ? 0n : element(i32, u8, register(frame, argument >> 10), size);
+  const c = soft.compare(x, y, FORMATS[size]!, (extra & 1) !== 0);
+  i32[(frame + F.FPSR) >> 2]! |= env.flags;
+  if (c === undefined) return -0x80000000 | 2;
+  return c > 0 ? 1 : c < 0 ? 2 : 0;
+}
+
+/** FMAXV and the like: `extra` is 0 FMAX, 1 FMIN, 2 FMAXNM, 3 FMINNM; pairs of halves, as FPReduce does. */
+export function fpReduce(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const n = register(frame, argument >> 5);
+  const operation = [soft.maximum, soft.minimum, soft.maximumNumber, soft.minimumNumber][argument >>> 25]!;
+  let values: bigint[] = [];
+  for (let e = 0; e < lanes; e++) values.push(element(i32, u8, n + (e << size), size));
+  while (values.length > 1) {
+    const next: bigint[] = [];
+    for (let e = 0; e < values.length; e += 2) next.push(operation(values[e]!, values[e + 1]!, FORMATS[size]!));
+    values = next;
+  }
+  setElement(i32, u8, register(frame, argument), size, values[0]!);
+  end(i32, frame, argument & 31, 1 << size);
+  return 0;
+}
