@@ -77,6 +77,7 @@ const FIELDS = {
   FEAT_IDST: [['ID_AA64MMFR2_EL1', 36, 1]],
   FEAT_TTL: [['ID_AA64MMFR2_EL1', 48, 1]],
   FEAT_EVT: [['ID_AA64MMFR2_EL1', 56, 2]],
+  FEAT_E0PD: [['ID_AA64MMFR2_EL1', 60, 1]],
 } as const satisfies Record<string, readonly Field[]>;
 
 export type Feature = keyof typeof FIELDS;
@@ -98,6 +99,7 @@ const IMPLEMENTED: ReadonlySet<Feature> = new Set<Feature>([
   'FEAT_IDST',
   'FEAT_TTL',
   'FEAT_EVT',
+  'FEAT_E0PD',
   'FEAT_TLBIOS',
   'FEAT_TLBIRANGE',
   'FEAT_CSV2',

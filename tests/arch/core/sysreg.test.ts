@@ -77,6 +77,18 @@ describe('storage', () => {
     expect(core.mrs('CONTEXTIDR_EL1')).toBe(0x2345_6789n);
   });
 
+  test('TCR_EL1, TCR_EL2 and VTCR_EL2 keep the controls of the features that are advertised', () => {
+    const core = new FakeCore(2);
+    const kept = (name: string): bigint => {
+      core.msr(name, (1n << 64n) - 1n);
+      return core.mrs(name) as bigint;
+    };
+    const bit = (n: number): bigint => 1n << BigInt(n);
+    // FEAT_E0PD: E0PD0, E0PD1.
+    expect(idRegister('ID_AA64MMFR2_EL1') >> 60n).toBe(1n);
+    for (const name of ['TCR_EL1', 'TCR_EL2']) expect(kept(name) & (bit(55) | bit(56))).toBe(bit(55) | bit(56));
+  });
+
   test('a write that translation depends on is announced once, and not when nothing changes', () => {
     const core = new FakeCore(1);
     core.msr('TTBR0_EL1', 0x4000n);
