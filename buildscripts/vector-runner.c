@@ -1,6 +1,7 @@
 /*
- * Executes single A64 instructions on given registers and writes down what they leave: the oracle's side of
- * record-vectors.ts. Built for AArch64 Linux, run by qemu-aarch64: vector-runner CASES RESULTS.
+ * Executes A64 instructions on given registers and writes down what they leave: the oracle's side of record-vectors.ts.
+ * Built for AArch64 Linux, run by qemu-aarch64: vector-runner CASES RESULTS WORDS. A case is WORDS - 2 instructions and
+ * the registers; its code is followed by two ways out, the second for a branch that is taken.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -13,8 +14,8 @@
 #define DATA 0x4000000000UL
 #define DATA_BYTES 0x30000UL
 #define CODE (DATA + DATA_BYTES)
-#define SLOTS 16384UL
-#define NOP 0xd503201fu
+#define CASES 8192UL
+#define MAX_WORDS 32UL
 
 /* Offsets are known to the assembly below. */
 struct context {
@@ -27,10 +28,6 @@ struct context {
   uint64_t signal;               /* 792 */
 };
 
-struct input {
-  uint32_t prefix, word;
-  uint64_t nzcv, fpcr, fpsr, sp, x[28], v[64];
-};
 
 extern void enter(struct context *c);
 extern char leave_plain[], leave_taken[];
@@ -88,11 +85,13 @@ static void put(FILE *out, const void *bytes, size_t n) {
 }
 
 int main(int argc, char **argv) {
-  static struct input inputs[SLOTS];
+  static uint64_t registers[CASES][96];
   static char stack[65536];
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
+  size_t words = strtoul(argv[3], NULL, 10);
+  if (words < 3 || words > MAX_WORDS) return 2;
   uint8_t *data = mmap((void *)DATA, DATA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  uint32_t *code = mmap((void *)CODE, SLOTS * 16, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  uint32_t *code = mmap((void *)CODE, CASES * MAX_WORDS * 4 + 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (data == MAP_FAILED || code == MAP_FAILED) return 3;
   for (uint32_t i = 0; i < DATA_BYTES; i++) pristine[i] = (i * 0x9e3779b1u) >> 24;
   memcpy(data, pristine, DATA_BYTES);
@@ -101,8 +100,7 @@ int main(int argc, char **argv) {
   struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   for (int s = 0; s < 4; s++) sigaction((int[]){SIGILL, SIGSEGV, SIGBUS, SIGTRAP}[s], &action, NULL);
   /* The ways out are too far for a branch: they go through literals in X30. */
-  uint64_t *exits = mmap((void *)(CODE + SLOTS * 16), 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  uint32_t *stub = (uint32_t *)exits;
+  uint32_t *stub = code + CASES * MAX_WORDS;
   for (int k = 0; k < 2; k++) {
     stub[4 * k] = 0x5800005eu; /* ldr x30, #8 */
     stub[4 * k + 1] = 0xd61f03c0u; /* br x30 */
@@ -111,19 +109,20 @@ int main(int argc, char **argv) {
   }
   FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[2], "wb");
   if (!in || !out) return 4;
-  size_t count = fread(inputs, sizeof(struct input), SLOTS, in);
-  for (size_t k = 0; k < count; k++) {
-    uint32_t *slot = code + 4 * k;
-    slot[0] = inputs[k].prefix;
-    slot[1] = inputs[k].word;
-    for (int e = 0; e < 2; e++) slot[2 + e] = 0x14000000u | ((uint32_t)((stub + 4 * e) - (slot + 2 + e)) & 0x3ffffff);
+  size_t count = 0;
+  for (; count < CASES; count++) {
+    uint32_t *slot = code + words * count;
+    if (fread(slot, 4, words - 2, in) != words - 2 || fread(registers[count], sizeof registers[0], 1, in) != 1) break;
+    for (size_t e = 0; e < 2; e++) {
+      uint32_t *at = slot + words - 2 + e;
+      *at = 0x14000000u | ((uint32_t)((stub + 4 * e) - at) & 0x3ffffff);
+    }
   }
-  __builtin___clear_cache((char *)code, (char *)(code + 4 * SLOTS));
-  __builtin___clear_cache((char *)stub, (char *)(stub + 8));
+  __builtin___clear_cache((char *)code, (char *)(stub + 8));
   for (size_t k = 0; k < count; k++) {
     memset(&context, 0, sizeof context);
-    memcpy(&context, &inputs[k].nzcv, 768);
-    context.target = (uint64_t)(code + 4 * k);
+    memcpy(&context, registers[k], sizeof registers[0]);
+    context.target = (uint64_t)(code + words * k);
     enter(&context);
     put(out, &context, 776);
     put(out, &context.signal, 8);

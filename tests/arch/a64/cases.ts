@@ -26,13 +26,15 @@ export const GROUPS: Record<string, readonly Instruction[]> = {
 /** X0–X27 are free for cases; X28–X30 belong to the recorder. */
 export const FREE = 28;
 export const NOP = 0xd503201f;
-/** Slots of four words: what comes before, the word, the way out, the way out of a taken branch. */
-export const SLOTS = 16384;
-export const pcOf = (index: number): bigint => CODE + BigInt(16 * (index % SLOTS));
+/** A batch of the recorder: slots of so many words, a case's at their end before the two ways out. */
+export const SLOTS = 8192;
+export const SLOT_WORDS = 4;
+/** Address of the last word of case `seed`. */
+export const pcOf = (seed: number): bigint => CODE + BigInt(4 * (SLOT_WORDS * (seed % SLOTS) + SLOT_WORDS - 3));
 
 export interface Case {
-  readonly prefix: number;
-  readonly word: number;
+  /** The instruction last; what stands before it prepares flags, a reservation or memory. */
+  readonly words: readonly number[];
   /** Its number in the vector file; its slot follows from it. */
   readonly seed: number;
 }
@@ -89,10 +91,8 @@ const isMemory = (row: Instruction): boolean => row.syntax.includes('[<Xn|SP>');
 const mustAlign = (row: Instruction): boolean => atomics.includes(row) || row.feature === 'FEAT_LRCPC2';
 const isFloat = (row: Instruction): boolean => /^(F|SCVTF|UCVTF|BF|URECPE|URSQRTE)/.test(row.name) && !row.name.includes('CFINV');
 
-/** The registers that a case starts with. */
-export function stateOf(row: Instruction, c: Case): State {
-  const next = random(c.seed);
-  const i = extract(row, c.word);
+/** Registers at random and at edges; SP points into the data area. */
+export function registersOf(next: () => number): State {
   const x = new BigUint64Array(FREE);
   for (let n = 0; n < FREE; n++) {
     const kind = next() % 4;
@@ -100,15 +100,23 @@ export function stateOf(row: Instruction, c: Case): State {
     else if (kind === 1) x[n] = BigInt(next() & 0xff);
     else x[n] = (BigInt(next()) << 32n) | BigInt(next());
   }
-  // Two equal registers now and then.
-  if (i.Rm !== undefined && i.Rn !== undefined && i.Rm < FREE && i.Rn < FREE && next() % 8 === 0) x[i.Rm] = x[i.Rn]!;
   const v = new BigUint64Array(64);
   for (let n = 0; n < 64; n++) v[n] = vectorHalf(next);
-  const nzcv = next() & 15;
+  return { x, v, sp: DATA + 0x10000n + BigInt(next() & 0x3ff0), nzcv: next() & 15, fpcr: 0, fpsr: 0 };
+}
+
+/** The registers that a case starts with. */
+export function stateOf(row: Instruction, c: Case): State {
+  const next = random(c.seed);
+  const i = extract(row, c.words.at(-1)!);
+  const registers = registersOf(next);
+  const { x } = registers;
+  // Two equal registers now and then.
+  if (i.Rm !== undefined && i.Rn !== undefined && i.Rm < FREE && i.Rn < FREE && next() % 8 === 0) x[i.Rm] = x[i.Rn]!;
   const modes = next();
   const fpcr = isFloat(row) && (modes & 1) !== 0 ? (modes >>> 4) & 0x07c80000 : 0;
   const fpsr = (modes & 14) === 0 ? 0x0800009f & next() : 0;
-  let sp = DATA + 0x10000n + BigInt(next() & 0x3ff0);
+  let { sp } = registers;
   if (isMemory(row)) {
     if (i.option !== undefined && i.Rm! < FREE) {
       const offset = BigInt(next() & 0x3ff);
@@ -121,7 +129,7 @@ export function stateOf(row: Instruction, c: Case): State {
     if (i.Rn === 31) sp = base & ~15n;
     else x[i.Rn!] = base;
   }
-  return { x, sp, v, nzcv, fpcr, fpsr };
+  return { ...registers, sp, fpcr, fpsr };
 }
 
 const SYSREG_WORDS = [0xd53b4200, 0xd51b4200, 0xd53b4400, 0xd51b4400, 0xd53b4420, 0xd51b4420];
@@ -162,7 +170,7 @@ export function draw(row: Instruction, seed: number, attempt: number): Case | un
   else if (row.feature === 'FEAT_LRCPC2') put('imm9', next() & 0x1f0);
   else if (row.name.includes('(literal')) {
     const target = DATA + 0x10000n + BigInt(next() & 0x3ffc);
-    put('imm19', Number(target - (pcOf(seed) + 4n)) >> 2);
+    put('imm19', Number(target - pcOf(seed)) >> 2);
   }
   // Should-be-one bits as the assembler writes them.
   let lsb = 32;
@@ -174,7 +182,7 @@ export function draw(row: Instruction, seed: number, attempt: number): Case | un
   }
   const i = extract(row, word);
   if (decode(word)?.row !== row) return undefined;
-  let prefix = NOP;
+  let prefix: number | undefined;
   if (!isMemory(row) && !isFloat(row) && next() % 2 === 0) prefix = flagSetter(next);
   if (isMemory(row)) {
     if (i.option !== undefined && (i.Rm === i.Rn || i.Rm === 31)) return undefined;
@@ -184,12 +192,12 @@ export function draw(row: Instruction, seed: number, attempt: number): Case | un
       if (i.Rs === i.Rn || data.includes(i.Rs) || i.Rn === 26 || i.Rn === 27) return undefined;
       prefix = ((word & 0xffe00000) | 0x005f7c00 | (i.Rn! << 5) | 26) >>> 0;
       if (row.name.includes('P')) prefix = ((prefix & ~0x7c00) | (27 << 10)) >>> 0;
-      if (next() % 4 === 0) prefix = NOP;
+      if (next() % 4 === 0) prefix = undefined;
     } else if (/^CAS/.test(row.name) && i.Rs !== 31 && i.Rs !== i.Rn && (i.Rs! | 1) !== i.Rn && next() % 2 === 0) {
       // Reads what will be compared.
       if (row.name.startsWith('CASP')) prefix = ((i.sz === 1 ? 0xa9400000 : 0x29400000) | ((i.Rs! + 1) << 10) | (i.Rn! << 5) | i.Rs!) >>> 0;
       else prefix = ((word & 0xc0000000) | 0x39400000 | (i.Rn! << 5) | i.Rs!) >>> 0;
     }
   }
-  return { prefix, word, seed };
+  return { words: prefix === undefined ? [word] : [prefix, word], seed };
 }

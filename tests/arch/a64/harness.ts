@@ -2,6 +2,7 @@ import { CC, computeNzcv } from '../../../arch/a64/flags.ts';
 import { decode } from '../../../arch/a64/decode.ts';
 import { F, FRAME_SIZE } from '../../../arch/core/frame.ts';
 import { FP_HELPERS } from '../../../arch/core/helpers.ts';
+import { RegionBuilder } from '../../../arch/a64/region.ts';
 import { IMPORT_COUNT, MISS, TLB, Translator, type Context } from '../../../arch/a64/translator.ts';
 import { CodeBuffer } from '../../../arch/wasm/buffer.ts';
 import { T, W } from '../../../arch/wasm/opcodes.ts';
@@ -34,6 +35,7 @@ export interface Outcome {
 }
 
 const REGION = 0;
+const SVC = 0xd4000001;
 
 function typesSection(out: CodeBuffer, scratch: CodeBuffer): void {
   const types: [number[], number[]][] = [
@@ -69,9 +71,19 @@ export class Harness {
   context: Context = { el: 1, fpTrap: false, e2h: false };
   private outcome: Outcome = { taken: false, exit: undefined, faulted: false };
   private readonly t = new Translator();
+  private readonly builder = new RegionBuilder();
 
   /** Prepares functions that share one module: each a list of words, the first at `pc`. */
-  compile(programs: readonly { words: readonly number[] }[]): Region[] {
+  compile(programs: readonly (readonly number[])[]): Region[] {
+    return this.instantiate(programs.map((words) => this.body(words)));
+  }
+
+  /** The same through the region builder; behind each program stands an SVC. */
+  compileRegions(programs: readonly (readonly number[])[]): Region[] {
+    return this.instantiate(programs.map((words) => this.builder.build(0, (index) => words[index] ?? SVC, this.context).body));
+  }
+
+  private instantiate(bodies: readonly Uint8Array[]): Region[] {
     const out = new CodeBuffer();
     const scratch = new CodeBuffer();
     for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
@@ -79,7 +91,13 @@ export class Harness {
     const imports = ['readMiss', 'writeMiss', 'commit', 'nzcv', 'lookup', 'exit', 'helper'];
     const importTypes = [0, 0, 1, 2, 3, 4, 4];
     out.section(2, scratch, (b) => {
-      b.u32(imports.length + 1);
+      b.u32(imports.length + 2);
+      b.name('e');
+      b.name('table');
+      b.u8(1);
+      b.u8(T.funcref);
+      b.u8(0);
+      b.u32(0);
       b.name('e');
       b.name('memory');
       b.u8(2);
@@ -93,7 +111,6 @@ export class Harness {
         b.u32(importTypes[i]!);
       });
     });
-    const bodies = programs.map((p) => this.body(p.words));
     out.section(3, scratch, (b) => {
       b.u32(bodies.length);
       for (let i = 0; i < bodies.length; i++) b.u32(REGION);
@@ -114,7 +131,7 @@ export class Harness {
       }
     });
     const instance = new WebAssembly.Instance(new WebAssembly.Module(out.view()), { e: this.imports() });
-    return programs.map((_, i) => instance.exports[`f${i}`] as Region);
+    return bodies.map((_, i) => instance.exports[`f${i}`] as Region);
   }
 
   private body(words: readonly number[]): Uint8Array {
@@ -185,6 +202,7 @@ export class Harness {
     };
     return {
       memory: this.memory,
+      table: new WebAssembly.Table({ element: 'anyfunc', initial: 0 }),
       readMiss: (frame: number, va: bigint, _pc: bigint, info: number): number => {
         const host = translate(va, info);
         if (host === 0 || this.path !== 'bounce') return host;
@@ -235,6 +253,7 @@ export class Harness {
         this.i32[(entry + TLB.addend) >> 2] = Number(BigInt.asIntN(32, BigInt(DATA_HOST) - DATA));
       }
     }
+    this.i64[(FRAME + F.DEADLINE) >> 3] = 1n << 62n;
     this.i32[(FRAME + F.TLB) >> 2] = TLB_HOST;
     this.i32[(FRAME + F.TLB_UNPRIV) >> 2] = TLB_HOST;
     const result = region(FRAME, pc, 0n, 0);

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../../arch/a64/decode.ts';
 import { F } from '../../../arch/core/frame.ts';
-import { dataByte, FREE, GROUPS, NOP, pcOf, stateOf, type State } from './cases.ts';
+import type { Instruction } from '../../../arch/a64/encoding.ts';
+import { EXIT } from '../../../arch/a64/translator.ts';
+import { dataByte, FREE, GROUPS, pcOf, stateOf, type State } from './cases.ts';
 import { DATA_BYTES, Harness, type Path } from './harness.ts';
+import { programPc, programState } from './programs.ts';
 import { decodeVectors, WHAT, type Vector } from './vectors.ts';
 
 const hex = (n: bigint): string => `0x${n.toString(16)}`;
@@ -52,12 +55,12 @@ function differences(h: Harness, before: State, v: Vector, taken: boolean): stri
   check('fpcr', BigInt(h.i32[(h.frame + F.FPCR) >> 2]!), BigInt(want.fpcr & 0x07c80000));
   check('fpsr', BigInt(h.i32[(h.frame + F.FPSR) >> 2]!), BigInt(want.fpsr & 0x0fffffff));
   if (taken !== v.taken) out.push(`the branch is ${taken ? '' : 'not '}taken`);
-  const memory = v.changes.find((c) => c.what === WHAT.memory);
-  const first = memory?.offset ?? 0;
-  const bytes = memory?.bytes ?? new Uint8Array(0);
-  const changed = Buffer.from(h.data.subarray(first, first + bytes.length));
-  if (!changed.equals(bytes)) out.push(`memory at ${first} = ${changed.toString('hex')}, not ${Buffer.from(bytes).toString('hex')}`);
-  h.data.set(pristine.subarray(first, first + bytes.length), first);
+  for (const c of v.changes) {
+    if (c.what !== WHAT.memory) continue;
+    const changed = Buffer.from(h.data.subarray(c.offset!, c.offset! + c.bytes!.length));
+    if (!changed.equals(c.bytes!)) out.push(`memory at ${c.offset} = ${changed.toString('hex')}, not ${Buffer.from(c.bytes!).toString('hex')}`);
+    h.data.set(pristine.subarray(c.offset!, c.offset! + c.bytes!.length), c.offset!);
+  }
   if (!Buffer.from(h.data.buffer, h.data.byteOffset, DATA_BYTES).equals(pristine)) {
     out.push('memory changed elsewhere');
     h.data.set(pristine);
@@ -65,42 +68,73 @@ function differences(h: Harness, before: State, v: Vector, taken: boolean): stri
   return out;
 }
 
-/** Instructions compiled into one module. */
+/** Cases compiled into one module. */
 const BATCH = 1000;
 
-function replay(h: Harness, vectors: readonly Vector[], path: Path): string[] {
-  h.path = path;
+interface Way {
+  path: Path;
+  /** Through the region builder, or as straight-line code. */
+  regions: boolean;
+  pc: (v: Vector) => bigint;
+  state: (v: Vector) => State;
+  name: (v: Vector) => string;
+}
+
+/** Runs the vectors; one line for each name with failures. */
+function replay(h: Harness, vectors: readonly Vector[], way: Way): string[] {
+  h.path = way.path;
   const failures = new Map<string, { count: number; first: string }>();
   for (let start = 0; start < vectors.length; start += BATCH) {
     const batch = vectors.slice(start, start + BATCH);
-    const regions = h.compile(batch.map((v) => ({ words: v.prefix === NOP ? [v.word] : [v.prefix, v.word] })));
+    const words = batch.map((v) => v.words);
+    const functions = way.regions ? h.compileRegions(words) : h.compile(words);
     batch.forEach((v, k) => {
-      const row = decode(v.word)!.row;
-      const before = stateOf(row, v);
+      const before = way.state(v);
       load(h, before);
-      const outcome = h.run(regions[k]!, pcOf(v.seed) + (v.prefix === NOP ? 4n : 0n));
+      const outcome = h.run(functions[k]!, way.pc(v));
       const wrong = differences(h, before, v, outcome.taken);
       if (outcome.faulted) wrong.unshift('faulted');
-      if (outcome.exit !== undefined) wrong.unshift(`left with exit ${outcome.exit.kind}`);
+      if (outcome.exit !== undefined && !(way.regions && outcome.exit.kind === EXIT.svc)) wrong.unshift(`left with exit ${outcome.exit.kind}`);
       if (wrong.length === 0) return;
-      const entry = failures.get(row.name) ?? { count: 0, first: `word 0x${v.word.toString(16)} case ${v.seed}: ${wrong.join('; ')}` };
+      const name = way.name(v);
+      const entry = failures.get(name) ?? { count: 0, first: `case ${v.seed} (${v.words.map((w) => w.toString(16)).join(' ')}): ${wrong.join('; ')}` };
       entry.count++;
-      failures.set(row.name, entry);
+      failures.set(name, entry);
     });
   }
   return [...failures].map(([name, f]) => `${name}: ${f.count} cases, first ${f.first}`);
 }
 
-describe.each(Object.keys(GROUPS))('%s', (group) => {
+function read(group: string): Vector[] {
   const file = join(import.meta.dirname, '../../vectors/a64', `${group}.bin`);
+  return existsSync(file) ? decodeVectors(readFileSync(file)) : [];
+}
+
+const PATHS: readonly Path[] = ['fast', 'miss', 'bounce'];
+
+describe.each(Object.keys(GROUPS))('%s', (group) => {
   const h = new Harness();
   h.data.set(pristine);
-  const vectors = existsSync(file) ? decodeVectors(readFileSync(file)) : [];
+  const vectors = read(group);
+  const rowOf = (v: Vector): Instruction => decode(v.words.at(-1)!)!.row;
+  const way = { pc: (v: Vector) => pcOf(v.seed) - BigInt(4 * (v.words.length - 1)), state: (v: Vector) => stateOf(rowOf(v), v), name: (v: Vector) => rowOf(v).name };
 
   it('has recorded vectors', () => expect(vectors.length).toBeGreaterThan(0));
-  it.each<Path>(['fast', 'miss', 'bounce'])('leaves what QEMU leaves (memory by the %s path)', (path) => {
+  it.each(PATHS)('leaves what QEMU leaves (memory by the %s path)', (path) => {
     // A reservation needs RAM: exclusives never succeed on a device.
-    const shown = path === 'bounce' ? vectors.filter((v) => !/^STL?X/.test(decode(v.word)!.row.name)) : vectors;
-    expect(replay(h, shown, path)).toEqual([]);
+    const shown = path === 'bounce' ? vectors.filter((v) => !/^STL?X/.test(rowOf(v).name)) : vectors;
+    expect(replay(h, shown, { ...way, path, regions: false })).toEqual([]);
+  });
+});
+
+describe('programs', () => {
+  const h = new Harness();
+  h.data.set(pristine);
+  const vectors = read('programs');
+
+  it('has recorded vectors', () => expect(vectors.length).toBeGreaterThan(0));
+  it.each(PATHS)('leave what they leave on QEMU, as regions (memory by the %s path)', (path) => {
+    const name = (v: Vector): string => (v.words.length === 1 ? 'nothing' : 'program');
+    expect(replay(h, vectors, { path, regions: true, pc: programPc, state: programState, name })).toEqual([]);
   });
 });

@@ -1,9 +1,9 @@
-import { FREE, NOP, type Case } from './cases.ts';
+import { FREE, type Case } from './cases.ts';
 
 /**
  * Vector files: a case's words and what the instruction changed. Little-endian:
- * u32 count, then for each case u32 word, u8 flags (1: a u32 prefix follows, 2: the branch was taken), u8 number of changes, and
- * the changes: u8 what, then the new value.
+ * u32 count, then for each case u8 number of words (plus 0x80 where a branch is taken out of it), the words (u32), u8
+ * number of changes, and the changes: u8 what, then the new value.
  */
 export const WHAT = { sp: 31, v0: 32, nzcv: 64, fpcr: 65, fpsr: 66, memory: 67 } as const;
 
@@ -30,10 +30,8 @@ export function encodeVectors(vectors: readonly Vector[]): Uint8Array {
   };
   number(BigInt(vectors.length), 4);
   for (const v of vectors) {
-    number(BigInt(v.word), 4);
-    const prefixed = v.prefix !== NOP;
-    out.push((prefixed ? 1 : 0) | (v.taken ? 2 : 0));
-    if (prefixed) number(BigInt(v.prefix), 4);
+    out.push(v.words.length | (v.taken ? 0x80 : 0));
+    for (const word of v.words) number(BigInt(word), 4);
     out.push(v.changes.length);
     for (const c of v.changes) {
       out.push(c.what);
@@ -61,9 +59,8 @@ export function decodeVectors(file: Uint8Array): Vector[] {
   const out: Vector[] = [];
   const count = view.getUint32(0, true);
   for (let seed = 0; seed < count; seed++) {
-    const word = u32();
-    const flags = u8();
-    const prefix = (flags & 1) !== 0 ? u32() : NOP;
+    const head = u8();
+    const words = Array.from({ length: head & 0x7f }, u32);
     const changes: Change[] = [];
     for (let left = u8(); left > 0; left--) {
       const what = u8();
@@ -78,7 +75,7 @@ export function decodeVectors(file: Uint8Array): Vector[] {
         at += length;
       }
     }
-    out.push({ prefix, word, seed, taken: (flags & 2) !== 0, changes });
+    out.push({ words, seed, taken: (head & 0x80) !== 0, changes });
   }
   return out;
 }
