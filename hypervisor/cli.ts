@@ -1,6 +1,8 @@
 /** The command line: `naxos <verb>`. */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import { Status, report } from './cli/errors.ts';
+import { addGuestOptions, parseEl, type GuestFlags } from './cli/options.ts';
 
 /** The version in the package's own package.json, next to the sources or one folder above the compiled files. */
 function packageVersion(): string {
@@ -14,7 +16,32 @@ function packageVersion(): string {
   return 'unknown';
 }
 
+let status: number = Status.OK;
+
 const program = new Command('naxos')
   .description('Boot AArch64 Linux on a microkernel at EL2')
-  .version(packageVersion());
-await program.parseAsync();
+  .version(packageVersion())
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'naxos: ').replace(/\n+(?=\()/, ' ')) })
+  .showSuggestionAfterError();
+
+addGuestOptions(
+  program
+    .command('bare')
+    .description('Run an image on the machine itself, with no microkernel, as QEMU runs it on its virt machine')
+    .requiredOption('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
+    .addOption(new Option('--el <level>', 'exception level that the image starts at').argParser(parseEl).default(1)),
+  ['exec', 'exits', 'irq', 'undef'],
+).action(async (flags: GuestFlags & { kernel: string; el: 1 | 2 }) => {
+  const { runSession } = await import('./cli/session.ts');
+  status = await runSession(flags, { mode: 'bare', kernel: flags.kernel, initrd: flags.initrd, el: flags.el });
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what was wrong; help and version come this way too.
+  if (error instanceof CommanderError) status = error.exitCode === 0 ? Status.OK : Status.BAD_REQUEST;
+  else status = report(error, process.argv.includes('--debug'));
+}
+process.exit(status);

@@ -1,0 +1,147 @@
+/** Runs a machine on this terminal, from its start to the exit status. */
+import { writeFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { ESCAPE_HELP } from '../../board/host/escape.ts';
+import { Terminal } from '../../board/host/terminal.ts';
+import { ExecStream } from '../../guests/linux/exec-stream.ts';
+import { Machine, type MachineEnd, type MachineOptions } from '../machine.ts';
+import { Status, UsageError } from './errors.ts';
+import type { GuestFlags } from './options.ts';
+import { statsJson, statsText } from './stats.ts';
+import { openTrace } from './trace-file.ts';
+
+export interface SessionOptions {
+  mode: 'boot' | 'bare';
+  kernel: string;
+  /** A path, or the content made for this boot. */
+  initrd: string | Uint8Array | undefined;
+  el?: 1 | 2;
+  /** With `--exec`: the token that frames the command's output. */
+  execToken?: string;
+}
+
+/** Builds the machine and runs it. @returns the exit status */
+export async function runSession(flags: GuestFlags, options: SessionOptions): Promise<number> {
+  const { execToken } = options;
+  const trace = flags.trace && openTrace(flags.trace, flags.traceFile);
+  if (flags.traceFile !== undefined && !trace) throw new UsageError('--trace-file: say with --trace what to write there');
+  const say = (text: string): void => void (flags.quiet || process.stderr.write(`naxos: ${text}${terminal.interactive ? '\r' : ''}\n`));
+  const terminal = new Terminal();
+  const exec = execToken === undefined ? undefined : execOutput(execToken, flags.quiet === true);
+  const interactive = exec === undefined && terminal.interactive;
+  let closed = false;
+  // A reader that has gone also ends a machine that would otherwise never write again.
+  const onClosed = (): void => {
+    closed = true;
+    machine?.stop();
+  };
+  process.stdout.on('error', onClosed);
+  process.stderr.on('error', () => {});
+  let machine: Machine | undefined;
+  const settings: MachineOptions = {
+    mode: options.mode,
+    kernel: options.kernel,
+    initrd: options.initrd,
+    append: flags.append,
+    dtb: flags.dtb,
+    memory: flags.memory,
+    cpus: flags.cpus,
+    el: options.el,
+    restarts: flags.reboot,
+    output: exec?.output ?? process.stdout,
+    trace,
+    ...(exec === undefined && { input: process.stdin }),
+    ...(interactive && {
+      keys: {
+        quit: () => machine?.stop(),
+        help: () => void process.stderr.write(`\r\n${ESCAPE_HELP.join('\r\n')}\r\n`),
+      },
+    }),
+  };
+  try {
+    machine = new Machine(settings);
+    if (flags.dumpDtb !== undefined) {
+      writeTree(flags.dumpDtb, machine.deviceTree);
+      return Status.OK;
+    }
+    let timedOut = false;
+    const timer =
+      flags.timeout === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            machine!.stop();
+          }, Math.min(flags.timeout * 1000, 2 ** 31 - 1));
+    if (interactive) terminal.raw();
+    let end: MachineEnd;
+    try {
+      end = await machine.run();
+    } finally {
+      clearTimeout(timer);
+      terminal.restore();
+    }
+    await exec?.finish();
+    trace?.close();
+    if (flags.stats) process.stderr.write(flags.stats === 'json' ? `${statsJson(machine.stats)}\n` : statsText(machine.stats));
+    if (timedOut) {
+      say(`the guest did not end within ${flags.timeout} s`);
+      return Status.TIMEOUT;
+    }
+    if (closed) return Status.OUTPUT_CLOSED;
+    return statusOf(end, exec?.stream, say);
+  } finally {
+    process.stdout.off('error', onClosed);
+  }
+}
+
+function statusOf(end: MachineEnd, exec: ExecStream | undefined, say: (text: string) => void): number {
+  switch (end.reason) {
+    case 'failed':
+      if (end.error !== undefined) throw end.error;
+      process.stderr.write(`naxos: ${end.text}\n`);
+      return Status.GUEST_DIED;
+    case 'panic':
+      process.stderr.write(`naxos: the guest died: ${end.text}\n`);
+      return Status.GUEST_DIED;
+    case 'stopped':
+      if (end.text !== '') say(end.text);
+      return Status.OK;
+    default:
+      if (exec === undefined) return Status.OK;
+      if (exec.status !== undefined) return exec.status;
+      process.stderr.write(`naxos: the guest ended before the command did\n`);
+      return Status.GUEST_DIED;
+  }
+}
+
+/** The console of `--exec`: the command's output goes to standard output, the kernel's messages to standard error. */
+function execOutput(token: string, quiet: boolean): { output: Writable; stream: ExecStream; finish(): Promise<void> } {
+  const stream = new ExecStream(token, {
+    output: (bytes) => void process.stdout.write(bytes),
+    console: (bytes) => void (quiet || process.stderr.write(bytes)),
+  });
+  const output = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      stream.push(chunk);
+      // The guest waits while standard output cannot take more.
+      if (process.stdout.writableNeedDrain) process.stdout.once('drain', done);
+      else done();
+    },
+  });
+  return {
+    output,
+    stream,
+    async finish() {
+      stream.finish();
+      await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+    },
+  };
+}
+
+function writeTree(path: string, tree: Uint8Array): void {
+  try {
+    writeFileSync(path, tree);
+  } catch (error) {
+    throw new UsageError(`--dump-dtb ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`);
+  }
+}

@@ -1,0 +1,209 @@
+/** A machine and its guest: the library's entry, and what the command line is made on. */
+import { randomFillSync } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { Writable, type Readable } from 'node:stream';
+import type { Core } from '../arch/core/core.ts';
+import { F, PSTATE } from '../arch/core/frame.ts';
+import { DeviceTreeError } from '../arch/devicetree/tree.ts';
+import { BoardError } from '../board/bus.ts';
+import { parseKernel, readInitrdFile, readKernelFile } from '../guests/linux/image.ts';
+import { Bare, layOutBare } from './bare.ts';
+import { layOut, type GuestImage } from './guest-image.ts';
+import { SEED_BYTES } from './guest-tree.ts';
+import { System, type SystemEnd } from './system.ts';
+import { traceCore, type Trace } from './trace.ts';
+
+const MB = 2 ** 20;
+export const DEFAULT_MEMORY = 512 * MB;
+/** RAM is in units of this; what is over is not given. */
+const UNIT = 0x1_0000;
+/** Linux's limit (Documentation/arch/arm64/booting.rst). */
+const DTB_LIMIT = 2 * MB;
+
+/** A file by its path, or its content. */
+export type FileSource = string | Uint8Array;
+
+export interface MachineOptions {
+  /** `boot`: as a guest of the microkernel. `bare`: on the machine itself, without the microkernel. */
+  mode?: 'boot' | 'bare' | undefined;
+  /** arm64 Image, gzip, EFI zboot, ELF, or a flat binary. */
+  kernel: FileSource;
+  initrd?: FileSource | undefined;
+  /** The kernel's command line. */
+  append?: string | undefined;
+  /** A device tree (DTB) to use instead of the generated one. */
+  dtb?: FileSource | undefined;
+  /** Bytes of memory, 512 MiB when left out. */
+  memory?: number | undefined;
+  cpus?: number | undefined;
+  /** The exception level that a bare machine starts at, 1 when left out. */
+  el?: 1 | 2 | undefined;
+  /** Takes what the guest sends to its console. */
+  onOutput?: ((bytes: Uint8Array) => void) | undefined;
+  /** Instead of `onOutput`. */
+  output?: Writable | undefined;
+  /** What is typed at the guest's console; see also `Machine.write`. */
+  input?: Readable | undefined;
+  /** Keys that the input does not send to the guest (Ctrl-A x and h). */
+  keys?: { quit: () => void; help: () => void } | undefined;
+  /** Whether a reset starts the guest again; otherwise it ends the run. */
+  restarts?: boolean | undefined;
+  /** 40 bytes for the device tree's `rng-seed` and `kaslr-seed`; random when left out. */
+  seed?: Uint8Array | undefined;
+  trace?: Trace | undefined;
+}
+
+/** How a machine ended. `text` is for people, and empty when there is nothing to say. */
+export type MachineEnd = SystemEnd;
+
+/** What a machine has done. Times are in milliseconds. */
+export interface MachineStats {
+  /** From the process's start to the first exception from EL0; undefined before it. */
+  userSpaceMs: number | undefined;
+  /** Since `run` was called. */
+  runMs: number;
+  /** Instructions retired. */
+  instructions: number;
+  /** Regions and instructions translated, and bytes of WebAssembly made of them. */
+  regions: number;
+  translatedInstructions: number;
+  translatedBytes: number;
+  /** In the translator, and in the host's compiler and instantiation. */
+  translateMs: number;
+  compileMs: number;
+  tlbMisses: number;
+  /** Why translated code was left, by kind. */
+  exits: Record<string, number>;
+  /** Of the microkernel; undefined without it. */
+  kernelEntries?: number | undefined;
+  ipc?: number | undefined;
+}
+
+/** A machine and its guest, on this thread; the event loop has its turn every few milliseconds. */
+export class Machine {
+  readonly #runner: Bare | System;
+  /** The device tree that the guest is given, flattened. */
+  readonly deviceTree: Uint8Array;
+  #userSpaceMs: number | undefined;
+  #started = performance.now();
+
+  /**
+   * Reads the guest's files and builds the machine.
+   * @throws GuestImageError, DeviceTreeError, BoardError with a line that says what cannot be used, or does not fit
+   */
+  constructor(options: MachineOptions) {
+    const { mode = 'boot', cpus = 1, el = 1, trace, restarts = true, input, keys } = options;
+    const memory = Math.floor((options.memory ?? DEFAULT_MEMORY) / UNIT) * UNIT;
+    if (!(memory >= MB)) throw new BoardError('memory must be 1 MiB at least');
+    const image = loadGuest(options, memory, cpus);
+    this.deviceTree = image.dtb;
+    const onCore = (core: Core): void => {
+      if (trace) traceCore(core, trace);
+      this.#watchUserSpace(core);
+    };
+    const common = { memory, cpus, image, output: options.output ?? sink(options.onOutput), input, keys, restarts };
+    if (mode === 'bare') {
+      this.#runner = new Bare({ ...common, el, onCore });
+    } else {
+      this.#runner = new System(common);
+      onCore(this.#runner.core);
+    }
+  }
+
+  /** Runs the machine to its end, once. */
+  run(): Promise<MachineEnd> {
+    this.#started = performance.now();
+    return this.#runner.run();
+  }
+
+  /** Ends `run`. */
+  stop(): void {
+    this.#runner.stop();
+  }
+
+  /** Sends characters to the guest's console, as if they were typed. They wait until the guest listens. */
+  write(data: string | Uint8Array): void {
+    this.#runner.console.type(typeof data === 'string' ? new TextEncoder().encode(data) : data);
+  }
+
+  /** Since the last reset, apart from the times. */
+  get stats(): MachineStats {
+    const { retired, stats, code } = this.#runner.core;
+    const { regions, instructions, bytes, translateMs, compileMs } = code.stats;
+    return {
+      userSpaceMs: this.#userSpaceMs,
+      runMs: performance.now() - this.#started,
+      instructions: retired,
+      regions,
+      translatedInstructions: instructions,
+      translatedBytes: bytes,
+      translateMs,
+      compileMs,
+      tlbMisses: stats.tlbMisses,
+      exits: { dispatcher: stats.exits, exceptions: stats.exceptions, mmio: stats.mmio },
+    };
+  }
+
+  /** Notes when the first exception comes from EL0, and then stops looking. */
+  #watchUserSpace(core: Core): void {
+    if (this.#userSpaceMs !== undefined) return;
+    const traced = core.onException;
+    core.onException = (vector, target, esr) => {
+      traced?.(vector, target, esr);
+      if (((core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) !== 0) return;
+      // Counts from the process's start.
+      this.#userSpaceMs = performance.now();
+      core.onException = traced;
+    };
+  }
+}
+
+function loadGuest(options: MachineOptions, memory: number, cpus: number): GuestImage {
+  const { mode, kernel, initrd, append = '', dtb, el = 1 } = options;
+  const guest = {
+    kernel: typeof kernel === 'string' ? readKernelFile(kernel, memory) : parseKernel(kernel, memory),
+    initrd: typeof initrd === 'string' ? readInitrdFile(initrd, memory) : initrd,
+    append,
+    memory,
+    cpus,
+    seed: options.seed ?? randomFillSync(new Uint8Array(SEED_BYTES)),
+    dtb: typeof dtb === 'string' ? readTreeFile(dtb) : dtb,
+  };
+  const place = (): GuestImage => (mode === 'bare' ? layOutBare(guest, el) : layOut(guest));
+  if (typeof dtb !== 'string') return place();
+  try {
+    return place();
+  } catch (error) {
+    if (error instanceof DeviceTreeError) throw new DeviceTreeError(`device tree ${dtb}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Reads a DTB file, as much of it as a device tree may have. @throws DeviceTreeError when it cannot be read */
+function readTreeFile(path: string): Uint8Array {
+  const bytes = new Uint8Array(DTB_LIMIT + 1);
+  let length = 0;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      for (let got = 1; got > 0 && length < bytes.length; length += got)
+        got = readSync(file, bytes, length, bytes.length - length, null);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DeviceTreeError(`device tree ${path}: ${code === 'ENOENT' ? 'no such file' : `cannot read it (${code})`}`);
+  }
+  if (length > DTB_LIMIT) throw new DeviceTreeError(`device tree ${path}: larger than the ${DTB_LIMIT} bytes that Linux allows`);
+  return bytes.subarray(0, length);
+}
+
+function sink(onOutput: ((bytes: Uint8Array) => void) | undefined): Writable {
+  return new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      onOutput?.(chunk);
+      done();
+    },
+  });
+}
