@@ -1,4 +1,4 @@
-/** A whole system: board, core, microkernel and services, and the loop in which the host runs it. */
+/** A whole system: board, core, microkernel and services. */
 import type { Readable, Writable } from 'node:stream';
 import { CORE_BYTES, Core } from '../arch/core/core.ts';
 import type { DeviceTree } from '../arch/devicetree/tree.ts';
@@ -14,6 +14,7 @@ import type { KernelHooks } from '../kernel/context.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { ServiceDescription, SystemDescription } from './description.ts';
 import type { GuestImage } from './guest-image.ts';
+import { HostLoop } from './host-loop.ts';
 import { Outcome } from './outcome.ts';
 import { rootProgram, type ServiceEnd } from './root.ts';
 import { VMM_OBJECTS, VMM_SLOT_BITS, VmmSlot, vmmProgram } from './vmm.ts';
@@ -33,12 +34,6 @@ const VCPU_PRIORITY = 100;
 const PERIOD = 100_000;
 const VMM_BUDGET = 10_000;
 const VCPU_BUDGET = 70_000;
-
-/** Instructions after which the host looks whether its turn has come, and how long the system runs between its turns, in ms. */
-const LIMIT = 500_000;
-const TURN = 8;
-/** Waits shorter than this (ms) are not worth a timer. */
-const SHORT_WAIT = 0.3;
 
 export interface SystemOptions {
   /** Bytes of the guest's memory, a multiple of 64 KiB. */
@@ -81,7 +76,7 @@ export class System {
   readonly console: Console;
   #end: SystemEnd | undefined;
   #error: unknown;
-  #wake: (() => void) | undefined;
+  readonly #loop = new HostLoop();
 
   /** @throws BoardError when the host cannot give what the machine needs */
   constructor(options: SystemOptions) {
@@ -109,7 +104,7 @@ export class System {
     this.core = new Core({ bus: board.bus, index: 0, counter, area: CORE_AREA, hostedEl2: true, gic });
     board.gic.onChange = () => {
       this.core.interruptsChanged();
-      this.#rouse();
+      this.#loop.wake();
     };
 
     this.description = { services: [vmmService(options, board.tree)] };
@@ -138,8 +133,8 @@ export class System {
   async run(): Promise<SystemEnd> {
     if (this.board.console) this.console.attach(this.board.console);
     try {
-      while (this.#end === undefined) await this.#turn();
-      return this.#end;
+      await this.#loop.run({ step: (limit) => this.#step(limit), dueIn: () => this.#dueIn() });
+      return this.#end!;
     } finally {
       this.console.close();
       this.board.close();
@@ -151,38 +146,17 @@ export class System {
     this.#finish({ reason: 'stopped', text });
   }
 
-  /** Lets the system run for a while, and then the host. */
-  async #turn(): Promise<void> {
-    const until = performance.now() + TURN;
-    for (;;) {
-      const result = this.kernel.run(LIMIT);
-      if (this.#end !== undefined) return;
-      if (result === 'idle') return this.#sleep();
-      if (result === 'halted') return this.#finish({ reason: 'failed', text: 'nothing is left that could run' });
-      if (performance.now() >= until) return new Promise((resolve) => setImmediate(resolve));
-    }
+  #step(limit: number): 'busy' | 'idle' | 'ended' {
+    const result = this.#end === undefined ? this.kernel.run(limit) : 'halted';
+    if (result === 'halted') this.#finish({ reason: 'failed', text: 'nothing is left that could run' });
+    if (this.#end !== undefined) return 'ended';
+    return result === 'idle' ? 'idle' : 'busy';
   }
 
-  /** Until the next timer is due, a device raises an interrupt, or the system is stopped. */
-  #sleep(): Promise<void> {
+  /** Milliseconds until the next timer of an idle system. */
+  #dueIn(): number {
     const { counter } = this.board;
-    const wait = ((this.kernel.nextDeadline - counter.now()) * 1000) / counter.frequency;
-    return new Promise((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      this.#wake = done;
-      if (wait < SHORT_WAIT) setImmediate(done);
-      // Timers of the host reach 24 days, and Infinity is beyond.
-      else timer = setTimeout(done, Math.min(Math.max(1, Math.round(wait)), 2 ** 31 - 1));
-    });
-  }
-
-  #rouse(): void {
-    this.#wake?.();
+    return ((this.kernel.nextDeadline - counter.now()) * 1000) / counter.frequency;
   }
 
   #serviceEnded({ service, outcome, text }: ServiceEnd): void {
@@ -193,7 +167,7 @@ export class System {
 
   #finish(end: SystemEnd): void {
     this.#end ??= end;
-    this.#rouse();
+    this.#loop.wake();
   }
 }
 
