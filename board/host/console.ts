@@ -42,6 +42,8 @@ export class Console {
   #burst = INPUT_BURST;
   #pumping: NodeJS.Immediate | undefined;
   #paused = false;
+  /** The guest listened when the event loop last turned. Linux's driver enables receiving for a moment before it resets the FIFO. */
+  #heard = false;
   readonly #onData = (chunk: Uint8Array | string): void => this.#receive(chunk);
   readonly #onError: (error: Error) => void;
 
@@ -72,10 +74,11 @@ export class Console {
     if (this.#queueLength > 0) this.#pump();
   };
 
-  /** Joins the UART and starts to read input. */
+  /** Joins the UART, instead of the one before, and starts to read input. */
   attach(uart: Pl011): void {
     this.#uart = uart;
-    this.#input?.on('data', this.#onData);
+    this.#heard = false;
+    this.#input?.off('data', this.#onData).on('data', this.#onData);
   }
 
   /** Sends characters as if they were typed; escape keys have no meaning in them. */
@@ -128,10 +131,10 @@ export class Console {
 
   #pump(): void {
     const uart = this.#uart;
-    while (this.#burst > 0 && uart !== undefined && uart.listening && this.#queueLength > 0) {
-      const head = this.#queue[0]!;
+    this.#heard &&= uart?.listening === true;
+    while (this.#heard && this.#burst > 0 && this.#queueLength > 0 && uart!.listening && uart!.space > 0) {
       // Out of the queue first: `receive` may come back here through `room`.
-      if (uart.space === 0) break;
+      const head = this.#queue[0]!;
       const byte = head[this.#queueOffset++]!;
       this.#queueLength--;
       this.#burst--;
@@ -139,13 +142,14 @@ export class Console {
         this.#queue.shift();
         this.#queueOffset = 0;
       }
-      uart.receive(byte);
+      uart!.receive(byte);
     }
-    if (this.#burst < INPUT_BURST)
+    if (!this.#heard || this.#burst < INPUT_BURST)
       this.#pumping ??= setImmediate(() => {
         this.#pumping = undefined;
         this.#burst = INPUT_BURST;
-        if (this.#queueLength > 0) this.#pump();
+        this.#heard = this.#uart?.listening ?? false;
+        if (this.#heard && this.#queueLength > 0) this.#pump();
       });
     if (this.#paused && this.#queueLength <= INPUT_LOW) {
       this.#paused = false;
