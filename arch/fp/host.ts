@@ -136,6 +136,10 @@ function toOdd(x: number, error: number): number {
 /** c + a × b rounded once (Boldo and Melquiond: the low parts' sum rounded to odd). */
 export function multiplyAdd(c: number, a: number, b: number, size: number): number {
   const p = a * b;
+  if (p === 0 && (a === 0 || b === 0)) {
+    last.inexact = false;
+    return Math.abs(c) <= MAX[3]! ? p + c : NaN;
+  }
   if (size === 2) {
     // The product is exact; its sum with c rounded to odd can be rounded again.
     const s = p + c;

@@ -143,7 +143,7 @@ export function scalarResult(t: Translator, size: number, accept: Accept, fast: 
   t.setV(operands.d);
 }
 
-/** Vd = a vector of `bits` bits: `fast` pushes a v128. */
+/** Vd = a vector of `bits` bits, or with fewer than 64 a scalar: `fast` pushes a v128. */
 export function vectorResult(t: Translator, size: number, bits: number, accept: Accept, fast: (() => void) | undefined, helper: Helper, operands: Operands, reads: readonly number[]): void {
   const all: Operands = { ...operands, size, lanes: Math.log2(bits >> (3 + size)) };
   touch(t, reads);
@@ -151,11 +151,12 @@ export function vectorResult(t: Translator, size: number, bits: number, accept: 
   else {
     fast();
     const r = t.popTemp(T.v128);
-    if (bits === 64) {
+    if (bits < 128) {
       // What is above the result must not look extraordinary.
+      const z = bits === 64 ? 3 : 2;
       t.get(r);
       t.get(r);
-      shuffleElements(t, 3, [0, 0]);
+      shuffleElements(t, z, new Array<number>(16 >> z).fill(0));
       t.set(r);
     }
     acceptVector(t, size, r, accept);
@@ -172,7 +173,7 @@ export function vectorResult(t: Translator, size: number, bits: number, accept: 
 }
 
 /** A helper's registers are read, though maybe in the frame: the region's plan wants to know. */
-function touch(t: Translator, reads: readonly number[]): void {
+export function touch(t: Translator, reads: readonly number[]): void {
   for (const n of reads) t.readHi |= 1 << n;
 }
 
