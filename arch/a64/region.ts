@@ -2,7 +2,7 @@ import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import { CC } from './flags.ts';
 import { findBlocks, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
-import { IMPORT, P, Translator, V0, type Context, type Local } from './translator.ts';
+import { EXIT, IMPORT, P, Translator, V0, type Context, type Local } from './translator.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {
@@ -162,9 +162,11 @@ export class RegionBuilder {
   /**
    * Translates the region at word `entry` of a page.
    * @param word reads a word of the page
+   * @param optimize for speed; else for little code
    */
-  build(entry: number, word: (index: number) => number, context: Context): Region {
+  build(entry: number, word: (index: number) => number, context: Context, optimize = true): Region {
     const t = this.t;
+    t.optimize = optimize;
     const blocks = (this.blocks = findBlocks(entry, word, MAX_INSTRUCTIONS));
     const s = (this.structure = structure(blocks));
     this.plan = plan(blocks, s);
@@ -236,15 +238,20 @@ export class RegionBuilder {
     return body;
   }
 
-  /** Pops the instruction count; leaves with F.PC at the block when it has reached the deadline. */
+  /** Pops the instruction count; where it has reached the deadline the core may say (F.PC at the block) to leave. */
   private checkDeadline(b: number): void {
     const t = this.t;
     t.frameLoad(W.i64_load, F.DEADLINE);
     t.op(W.i64_ge_s);
     t.beginInstruction((this.blocks[b]!.start - this.entry) * 4, 0);
     t.if(T.void, () => {
+      t.frameStore(W.i64_store, F.ICOUNT, () => t.get(t.icount));
       t.frameStore(W.i64_store, F.PC, () => t.pc());
-      t.leaveThroughChain();
+      t.get(P.frame);
+      t.i32(EXIT.deadline);
+      t.i32((this.entry << 1) | (t.optimize ? 1 : 0));
+      t.call(IMPORT.exit);
+      t.if(T.void, () => t.leaveThroughChain());
     });
   }
 
@@ -379,13 +386,16 @@ export class RegionBuilder {
         t.get(P.depth);
         t.i32(1);
         t.op(W.i32_sub);
-        t.get(P.frame);
-        pushTarget();
-        t.get(P.depth);
-        t.call(IMPORT.lookup);
-        t.op(W.call_indirect);
-        t.code.u32(REGION_TYPE);
-        t.code.u32(0);
+        if (!t.optimize) t.call(IMPORT.jump);
+        else {
+          t.get(P.frame);
+          pushTarget();
+          t.get(P.depth);
+          t.call(IMPORT.lookup);
+          t.op(W.call_indirect);
+          t.code.u32(REGION_TYPE);
+          t.code.u32(0);
+        }
         t.op(W.if, T.void);
         t.i32(1);
         t.op(W.return, W.end);
@@ -429,6 +439,11 @@ export class RegionBuilder {
     target();
     t.get(P.ret);
     t.get(P.depth);
+    if (!t.optimize) {
+      t.op(W.return_call);
+      t.code.u32(IMPORT.jump);
+      return;
+    }
     t.get(P.frame);
     target();
     t.i32(1);

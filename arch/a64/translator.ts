@@ -11,14 +11,13 @@ export const V0 = 32;
 export const P = { frame: 0, pc: 1, ret: 2, depth: 3 } as const;
 
 /** Functions that every region module imports, by index. */
-export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6 } as const;
-export const IMPORT_COUNT = 7;
+export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
-export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, illegal: 17 } as const;
+export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
 
-/** `info` of a miss: size in bytes, flags, retired-instruction correction, word offset from the region's entry. */
-export const MISS = { sizeMask: 0x7f, unprivileged: 1 << 7, aligned: 1 << 8, atomic: 1 << 9, zva: 1 << 10, correctionShift: 11, correctionMask: 0xff } as const;
+/** `info` of a miss: size in bytes, flags, retired-instruction correction, signed word offset from the region's entry. */
+export const MISS = { sizeMask: 0x7f, unprivileged: 1 << 7, aligned: 1 << 8, atomic: 1 << 9, zva: 1 << 10, correctionShift: 11, correctionMask: 0xff, offsetShift: 19 } as const;
 
 /** A software TLB: entries of 32 bytes, direct mapped by virtual page. */
 export const TLB = { entries: 256, entrySize: 32, read: 0, write: 8, addend: 16, bytes: 256 * 32 } as const;
@@ -57,6 +56,8 @@ export class Translator {
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
   context: Context = { el: 1, fpTrap: false, e2h: false };
+  /** Emit for speed; otherwise what is long is called instead, for code that runs a few times only. */
+  optimize = true;
   /** Byte offset of the instruction from the region's entry. */
   pcOffset = 0;
   /** Instructions of the block that come after the previous one: what a fault here takes back from the count. */
@@ -678,14 +679,22 @@ export class Translator {
   // ------------------------------------------------------------------ memory
 
   private missInfo(size: number, options: AccessOptions, flags: number): number {
-    return size | (options.unprivileged === true && this.context.el !== 0 ? MISS.unprivileged : 0) | (options.aligned === true ? MISS.aligned : 0) | flags | (this.correction << MISS.correctionShift);
+    if (options.unprivileged === true && this.context.el !== 0) flags |= MISS.unprivileged;
+    if (options.aligned === true) flags |= MISS.aligned;
+    return size | flags | (this.correction << MISS.correctionShift) | ((this.pcOffset >> 2) << MISS.offsetShift);
   }
 
   private pushMissArguments(va: Local, info: number): void {
     this.get(P.frame);
     this.get(va);
-    this.pc();
+    this.get(P.pc);
     this.i32(info);
+  }
+
+  /** Pops a host address; leaves where it is 0. */
+  private leaveWithoutHost(): void {
+    this.op(W.i32_eqz);
+    this.if(T.void, () => this.leaveThroughChain());
   }
 
   /** Emits the TLB's test: pushes an i32, nonzero on a hit; `entry` gets the entry's host address. */
@@ -722,8 +731,15 @@ export class Translator {
    * the bytes can be loaded: in RAM, or in the bounce buffer that an access to a device or across a page was made into.
    */
   hostForRead(va: Local, size: number, options: AccessOptions = {}): Local {
-    const entry = this.temp(T.i32);
     const host = this.temp(T.i32);
+    if (!this.optimize) {
+      this.pushMissArguments(va, this.missInfo(size, options, 0));
+      this.call(IMPORT.readHost);
+      this.tee(host);
+      this.leaveWithoutHost();
+      return host;
+    }
+    const entry = this.temp(T.i32);
     this.pushHit(va, size, options, TLB.read, entry);
     this.if(
       T.void,
@@ -735,8 +751,7 @@ export class Translator {
         this.pushMissArguments(va, this.missInfo(size, options, 0));
         this.call(IMPORT.readMiss);
         this.tee(host);
-        this.op(W.i32_eqz);
-        this.if(T.void, () => this.leaveThroughChain());
+        this.leaveWithoutHost();
       },
     );
     return host;
@@ -744,11 +759,30 @@ export class Translator {
 
   /**
    * Writes `size` bytes at the address in `va`: `emit` gets an i32 local with the host address and emits the stores
-   * (it is called twice). Nothing is written when the access faults.
+   * (it may be called twice). Nothing is written when the access faults.
    */
   hostForWrite(va: Local, size: number, emit: (host: Local) => void, options: AccessOptions = {}, flags = 0): void {
-    const entry = this.temp(T.i32);
     const host = this.temp(T.i32);
+    if (!this.optimize) {
+      this.pushMissArguments(va, this.missInfo(size, options, flags));
+      this.call(IMPORT.writeHost);
+      this.tee(host);
+      this.leaveWithoutHost();
+      emit(host);
+      // In the bounce buffer?
+      this.get(host);
+      this.get(P.frame);
+      this.op(W.i32_sub);
+      this.i32(F.BOUNCE);
+      this.op(W.i32_eq);
+      this.if(T.void, () => {
+        this.get(P.frame);
+        this.call(IMPORT.commit);
+        this.if(T.void, () => this.leaveThroughChain());
+      });
+      return;
+    }
+    const entry = this.temp(T.i32);
     this.pushHit(va, size, options, TLB.write, entry);
     this.if(
       T.void,
@@ -761,8 +795,7 @@ export class Translator {
         this.pushMissArguments(va, this.missInfo(size, options, flags));
         this.call(IMPORT.writeMiss);
         this.tee(host);
-        this.op(W.i32_eqz);
-        this.if(T.void, () => this.leaveThroughChain());
+        this.leaveWithoutHost();
         emit(host);
         this.get(P.frame);
         this.call(IMPORT.commit);
@@ -776,8 +809,15 @@ export class Translator {
    * local with the host address, always in RAM (a device takes an external abort).
    */
   hostForAtomic(va: Local, size: number): Local {
-    const entry = this.temp(T.i32);
     const host = this.temp(T.i32);
+    if (!this.optimize) {
+      this.pushMissArguments(va, this.missInfo(size, { aligned: true }, MISS.atomic));
+      this.call(IMPORT.writeHost);
+      this.tee(host);
+      this.leaveWithoutHost();
+      return host;
+    }
+    const entry = this.temp(T.i32);
     // The write tag is set only where reading is allowed as well.
     this.pushHit(va, size, { aligned: true }, TLB.write, entry);
     this.if(
@@ -790,8 +830,7 @@ export class Translator {
         this.pushMissArguments(va, this.missInfo(size, { aligned: true }, MISS.atomic));
         this.call(IMPORT.writeMiss);
         this.tee(host);
-        this.op(W.i32_eqz);
-        this.if(T.void, () => this.leaveThroughChain());
+        this.leaveWithoutHost();
       },
     );
     return host;

@@ -13,6 +13,9 @@ interface Entry {
   words: Int32Array;
   /** Dropped by a cache invalidation: valid again only if the words still match. */
   stale: boolean;
+  optimized: boolean;
+  /** Times that the clock found it running. */
+  samples: number;
 }
 
 interface PageCode {
@@ -23,12 +26,17 @@ interface PageCode {
 /** What the translator did. */
 export interface TranslationStats {
   regions: number;
+  /** Of them, translated anew for speed. */
+  optimized: number;
   instructions: number;
   /** Milliseconds in the translator, and in the host's compiler and instantiation. */
   translateMs: number;
   compileMs: number;
   bytes: number;
 }
+
+/** Times that the clock has to find a region running before it is optimized. */
+const HOT_SAMPLES = 2;
 
 /** Regions at most; more are not kept (a guest that makes code without end). */
 const MAX_REGIONS = 120_000;
@@ -39,7 +47,7 @@ const MAX_REGIONS = 120_000;
  * is used again when its words are what they were.
  */
 export class CodeCache {
-  readonly stats: TranslationStats = { regions: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  readonly stats: TranslationStats = { regions: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
   private readonly pages = new Map<number, PageCode>();
   private readonly contexts: Context[] = [];
@@ -89,7 +97,35 @@ export class CodeCache {
       entry.stale = false;
       return entry.index;
     }
-    return this.translate(pageHost, word, context, entries);
+    return this.translate(pageHost, word, context, entries, false, this.next++);
+  }
+
+  /**
+   * The clock found a region running. One that is found again is translated anew for speed, in its old place.
+   * @param host host address of a word in the region's page
+   * @param word the region's entry in its page
+   * @param optimized whether the running code is the optimized one
+   * @returns true when the optimized code exists but is not what runs: entering it anew pays
+   */
+  sample(host: number, word: number, context: number, optimized: boolean): boolean {
+    if (optimized) return false;
+    const pageHost = (host & ~0xfff) >>> 0;
+    const entries = this.pages.get(pageHost)?.entries[context];
+    const entry = entries?.get(word);
+    if (entries === undefined || entry === undefined || entry.stale) return false;
+    if (entry.optimized) return true;
+    if (++entry.samples >= HOT_SAMPLES) this.translate(pageHost, word, context, entries, true, entry.index);
+    return false;
+  }
+
+  /** Makes the region at a host address an optimized one at once. */
+  optimize(host: number, context: number): void {
+    const pageHost = (host & ~0xfff) >>> 0;
+    const word = (host & 0xfff) >>> 2;
+    this.find(host, context);
+    const entries = this.pages.get(pageHost)!.entries[context]!;
+    const entry = entries.get(word)!;
+    if (!entry.optimized) this.translate(pageHost, word, context, entries, true, entry.index);
   }
 
   private unchanged(pageHost: number, entry: Entry): boolean {
@@ -103,10 +139,10 @@ export class CodeCache {
     return true;
   }
 
-  private translate(pageHost: number, word: number, context: number, entries: Map<number, Entry>): number {
+  private translate(pageHost: number, word: number, context: number, entries: Map<number, Entry>, optimize: boolean, index: number): number {
     const start = performance.now();
     const base = pageHost >>> 2;
-    const region = this.builder.build(word, (i) => this.i32[base + i]! >>> 0, this.contexts[context]!);
+    const region = this.builder.build(word, (i) => this.i32[base + i]! >>> 0, this.contexts[context]!, optimize);
     const words = new Int32Array(region.instructions);
     let k = 0;
     for (let e = 0; e < region.extents.length; e += 2) {
@@ -115,15 +151,15 @@ export class CodeCache {
       words.set(this.i32.subarray(first, first + count), k);
       k += count;
     }
-    const index = this.next++;
     if (index >= this.table.length) this.table.grow(4096);
     const bytes = this.modules.encode([region], index);
     const translated = performance.now();
     this.modules.instantiate(bytes);
     const done = performance.now();
-    entries.set(word, { index, extents: region.extents, words, stale: false });
+    entries.set(word, { index, extents: region.extents, words, stale: false, optimized: optimize, samples: 0 });
     const { stats } = this;
     stats.regions++;
+    if (optimize) stats.optimized++;
     stats.instructions += region.instructions;
     stats.translateMs += translated - start;
     stats.compileMs += done - translated;

@@ -401,6 +401,9 @@ export class Core implements Processor, CoreState {
     let trap: Trap | undefined;
     const rt = operand & 31;
     switch (kind) {
+      case EXIT.deadline:
+        if (this.mustLeave()) return 1;
+        return this.sample(operand >>> 1, (operand & 1) !== 0) ? 1 : 0;
       case EXIT.mrs:
       case EXIT.sysl: {
         const value = readSysreg(this, operand >>> 5, rt);
@@ -428,15 +431,28 @@ export class Core implements Processor, CoreState {
       this.correction = 0;
       return 1;
     }
-    if (!this.contextDirty && !this.unwind) {
-      if (!this.expired()) return 0;
-      if (!this.stopRequested && this.pendingInterrupt() === undefined) {
-        this.setDeadline();
-        return 0;
-      }
-    }
+    if (!this.mustLeave()) return 0;
     this.advance(4);
     return 1;
+  }
+
+  /** The clock found the region with this entry running: it may be worth optimizing. True to leave for better code. */
+  private sample(entry: number, optimized: boolean): boolean {
+    if (optimized) return false;
+    const at = (this.frame + F.PC) >>> 2;
+    const host = this.fetchHost(this.i32[at + 1]!, this.i32[at]!);
+    if (host === 0 || !this.code.sample(host, entry, this.context, optimized)) return false;
+    this.code.optimize(host, this.context);
+    return true;
+  }
+
+  /** Whether translated code has to come back to the dispatcher; if not, its deadline is moved on. */
+  private mustLeave(): boolean {
+    if (this.contextDirty || this.unwind) return true;
+    if (!this.expired()) return false;
+    if (this.stopRequested || this.retired >= this.end || this.pendingInterrupt() !== undefined) return true;
+    this.setDeadline();
+    return false;
   }
 
   private waitFor(event: boolean): StopReason | undefined {
@@ -598,6 +614,8 @@ export class Core implements Processor, CoreState {
   gicRead(key: number): bigint | undefined {
     const { gic } = this;
     if (gic === undefined || gic.access(key, false) !== GIC_OK) return undefined;
+    // What is pending depends on the timers' levels.
+    if (this.timersDirty) this.updateTimers();
     const low = gic.read(key) >>> 0;
     return (BigInt(gic.readHigh(key) >>> 0) << 32n) | BigInt(low);
   }

@@ -1,5 +1,6 @@
 import { CC } from '../a64/flags.ts';
 import { REGION_TYPE, type Region } from '../a64/region.ts';
+import { MISS, TLB } from '../a64/translator.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import { F } from './frame.ts';
@@ -109,6 +110,9 @@ const REGION_IMPORTS = [
   ['lookup', 3],
   ['exit', 4],
   ['helper', 4],
+  ['readHost', 0],
+  ['writeHost', 0],
+  ['jump', 0],
 ] as const;
 
 export type RuntimeExports = WebAssembly.Exports & {
@@ -133,10 +137,26 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     importFunction(b, 'exit', 4); // 4
     importFunction(b, 'helper', 4); // 5
   });
+  // (frame, va, pc of the region's entry, info)
   const miss = (index: number): number[] => [
     ...g(0), ...g(1), ...mem(W.i64_store, F.ARG0),
-    ...g(0), ...g(2), ...mem(W.i64_store, F.PC),
+    ...g(0), ...g(2), ...g(3), ...i32(MISS.offsetShift), W.i32_shr_s, ...i32(2), W.i32_shl, W.i64_extend_i32_s, W.i64_add, ...mem(W.i64_store, F.PC),
     ...g(0), ...g(3), W.call, index,
+  ];
+  // The same arguments: the TLB first. Local 4: the entry.
+  const size = [...g(3), ...i32(MISS.sizeMask), W.i32_and, ...i32(1), W.i32_sub, W.i64_extend_i32_u];
+  const hostOf = (tag: number, index: number): number[] => [
+    ...g(3), ...i32(MISS.aligned | MISS.atomic), W.i32_and, W.if, T.i64,
+    ...size, ...i64(-4096), W.i64_or, ...g(1), W.i64_and,
+    W.else,
+    ...size, ...g(1), W.i64_add, ...i64(-4096), W.i64_and,
+    W.end,
+    ...g(1), ...i64(7), W.i64_shr_u, W.i32_wrap_i64, ...i32((TLB.entries - 1) << 5), W.i32_and,
+    ...g(3), ...i32(MISS.unprivileged), W.i32_and, W.if, T.i32, ...g(0), ...mem(W.i32_load, F.TLB_UNPRIV), W.else, ...g(0), ...mem(W.i32_load, F.TLB), W.end,
+    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, tag), W.i64_eq, W.if, T.void,
+    ...g(1), W.i32_wrap_i64, ...g(4), ...mem(W.i32_load, TLB.addend), W.i32_add, W.return,
+    W.end,
+    ...miss(index),
   ];
   // (frame, cc, a, b): 32-bit kinds are the 64-bit ones on operands shifted up. Local 4: the result.
   const A = 2;
@@ -192,6 +212,12 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     W.i32_eqz, W.if, T.void, ...g(0), ...i64(-1), ...mem(W.i64_store, F.PC), W.end,
     ...i32(1),
   ];
+  // (frame, pc, ret, depth): depth is already that of the callee.
+  const jump = [
+    ...g(0), ...g(1), ...g(2), ...g(3),
+    ...g(0), ...g(1), ...g(3), ...i32(1), W.i32_add, W.call, LOOKUP,
+    W.return_call_indirect, REGION_TYPE, 0,
+  ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
     { name: 'readMiss', type: 0, locals: [], code: miss(0) }, // 6
     { name: 'writeMiss', type: 0, locals: [], code: miss(1) }, // 7
@@ -202,6 +228,9 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     { name: 'helper', type: 4, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 5] }, // 12
     { name: 'leave', type: 0, locals: [], code: [...g(0), ...g(1), ...mem(W.i64_store, F.PC), ...i32(1)] }, // 13
     { name: 'enter', type: 1, locals: [], code: enter }, // 14
+    { name: 'readHost', type: 0, locals: [T.i32], code: hostOf(TLB.read, 0) }, // 15
+    { name: 'writeHost', type: 0, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
+    { name: 'jump', type: 0, locals: [], code: jump }, // 17
   ];
   out.section(3, scratch, (b) => {
     b.u32(functions.length);

@@ -34,8 +34,10 @@ export class Slot implements SlotKey {
   /** Control registers that the entries were made under. */
   controls = '';
   used = 0;
-  /** Pages with entries in the jump cache, as a Bloom filter. */
-  readonly codePages = new Uint8Array(1024);
+  /** Blocks of translation with entries in the jump cache: the number of the block times 32 plus log2 of its size. */
+  private readonly codeBlocks = new Set<number>();
+  /** The sizes that occur, bit n for 2^n. */
+  private codeShifts = 0;
   private readonly i32: Int32Array;
 
   constructor(i32: Int32Array, base: number) {
@@ -54,7 +56,8 @@ export class Slot implements SlotKey {
 
   flushJumps(): void {
     this.i32.fill(-1, this.jumps >>> 2, (this.jumps + JUMP_CACHE.bytes) >>> 2);
-    this.codePages.fill(0);
+    this.codeBlocks.clear();
+    this.codeShifts = 0;
     this.largestCode = 12;
   }
 
@@ -79,13 +82,14 @@ export class Slot implements SlotKey {
         i32.fill(-1, entry, entry + 4);
       }
     }
-    const shift = Math.min(this.largestCode, 22) - 12;
-    const from = (first >>> shift) << shift;
-    const to = (((first + count - 1) >>> shift) + 1) << shift;
-    for (let page = from; page < to && page < from + 1024; page++) {
-      if (this.codePages[page & 1023] === 0) continue;
-      this.flushJumps();
-      return true;
+    for (let shift = 12; shift <= this.largestCode; shift++) {
+      if (((this.codeShifts >>> shift) & 1) === 0) continue;
+      const last = (first + count - 1) >>> (shift - 12);
+      for (let block = first >>> (shift - 12); block <= last; block++) {
+        if (!this.codeBlocks.has(block * 32 + shift)) continue;
+        this.flushJumps();
+        return true;
+      }
     }
     return false;
   }
@@ -116,7 +120,9 @@ export class Slot implements SlotKey {
     i32[entry] = pcLo;
     i32[entry + 1] = pcHi;
     i32[entry + 2] = index;
-    this.codePages[(pcLo >>> 12) & 1023] = 1;
+    if (shift > 31) shift = 31;
+    this.codeBlocks.add((pcLo >>> shift) * 32 + shift);
+    this.codeShifts |= 1 << shift;
     if (shift > this.largestCode) this.largestCode = shift;
   }
 }
