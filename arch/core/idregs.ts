@@ -90,6 +90,7 @@ const IMPLEMENTED: ReadonlySet<Feature> = new Set<Feature>([
   'FEAT_PAN2',
   'FEAT_UAO',
   'FEAT_DPB',
+  'FEAT_HAFDBS',
   'FEAT_VHE',
   'FEAT_HPDS',
   'FEAT_LOR',

@@ -65,7 +65,7 @@ const RAZ = { value: 0n } as const;
 const SCTLR_BITS = [0, 1, 2, 3, 4, 12, 14, 15, 16, 18, 19, 20, 23, 26, 44] as const;
 /** EOS, EIS, nTLSMD, LSMAOE: RES1 without FEAT_ExS and FEAT_LSMAOC. */
 const SCTLR_ONE = bits(11, 22, 28, 29);
-const TCR_EL1_BITS = bits([5, 0], [34, 7], [38, 36], 41, 42, 55, 56);
+const TCR_EL1_BITS = bits([5, 0], [34, 7], [42, 36], 55, 56);
 const SPSR_BITS = bits([31, 28], [23, 20], 12, [9, 6], [4, 0]);
 const TIMER = { el: 0, effect: 'timers' } as const;
 const CTL_BITS = bits(0, 1);
@@ -189,7 +189,7 @@ const EL2 = {
   TTBR1_EL2: { at: '3 4 2 0 1', el: 2, effect: 'context' },
   TCR_EL2: { at: '3 4 2 0 2', el: 2, mask: TCR_EL1_BITS, effect: 'context' },
   VTTBR_EL2: { at: '3 4 2 1 0', el: 2, effect: 'context' },
-  VTCR_EL2: { at: '3 4 2 1 2', el: 2, mask: bits([19, 0]), one: bits(31), effect: 'context' },
+  VTCR_EL2: { at: '3 4 2 1 2', el: 2, mask: bits([19, 0], 21, 22), one: bits(31), effect: 'context' },
   AFSR0_EL2: { at: '3 4 5 1 0', el: 2, ...RAZ },
   AFSR1_EL2: { at: '3 4 5 1 1', el: 2, ...RAZ },
   ESR_EL2: { at: '3 4 5 2 0', el: 2, mask: bits([31, 0]) },

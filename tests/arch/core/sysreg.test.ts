@@ -87,6 +87,10 @@ describe('storage', () => {
     // FEAT_E0PD: E0PD0, E0PD1.
     expect(idRegister('ID_AA64MMFR2_EL1') >> 60n).toBe(1n);
     for (const name of ['TCR_EL1', 'TCR_EL2']) expect(kept(name) & (bit(55) | bit(56))).toBe(bit(55) | bit(56));
+    // FEAT_HAFDBS: HA, HD.
+    expect(idRegister('ID_AA64MMFR1_EL1') & 15n).toBe(2n);
+    for (const name of ['TCR_EL1', 'TCR_EL2']) expect(kept(name) & (bit(39) | bit(40))).toBe(bit(39) | bit(40));
+    for (const name of ['TCR_EL2', 'VTCR_EL2']) expect(kept(name) & (bit(21) | bit(22))).toBe(bit(21) | bit(22));
   });
 
   test('a write that translation depends on is announced once, and not when nothing changes', () => {
