@@ -479,7 +479,7 @@ function setFlagsNarrow(t: Translator, bits: number, Rn: number): void {
 const shiftedRow = (name: string, head: '00' | '01' | '10' | '11', translate: (t: Translator, i: Shifted) => void): Instruction =>
   instruction(name, `sf ${head} 01011 shift 0 Rm imm6 Rn Rd`, `${name.split(' ')[0]} <R><d>, <R><n>, <R><m>{, <shift> #<amount>}`, { when: (i) => i.shift !== 3 && shiftAllocated(i) }, translate);
 const extendedRow = (name: string, head: '00' | '01' | '10' | '11', translate: (t: Translator, i: Extended) => void): Instruction =>
-  instruction(name, `sf ${head} 01011 00 1 Rm option imm3 Rn Rd`, `${name.split(' ')[0]} <R><d|SP>, <R><n|SP>, <R><m>{, <extend> {#<amount>}}`, { when: (i) => i.imm3 <= 4 }, translate);
+  instruction(name, `sf ${head} 01011 00 1 Rm option imm3 Rn Rd`, `${name.split(' ')[0]} <R><${name.includes('S ') ? 'd' : 'd|SP'}>, <R><n|SP>, <R><m>{, <extend> {#<amount>}}`, { when: (i) => i.imm3 <= 4 }, translate);
 const logicalRow = (name: string, opc: '00' | '01' | '10' | '11', N: 0 | 1, translate: (t: Translator, i: Shifted) => void): Instruction =>
   instruction(name, `sf ${opc} 01010 shift ${N} Rm imm6 Rn Rd`, `${name.split(' ')[0]} <R><d>, <R><n>, <R><m>{, <shift> #<amount>}`, { when: shiftAllocated }, translate);
 const carryRow = (name: string, head: '00' | '01' | '10' | '11', translate: (t: Translator, i: Carry) => void): Instruction =>

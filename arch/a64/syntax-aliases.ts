@@ -1,0 +1,218 @@
+import type { AnyFields, Instruction } from './encoding.ts';
+import { compile, type Assignment, type Form } from './syntax.ts';
+import { decodeBitMasks } from './table/data-immediate.ts';
+
+/**
+ * Aliases: other ways of writing what a row encodes. Where one fits, a disassembler prefers it to the row's own syntax,
+ * the first that fits, unless it is only for reading.
+ */
+interface Alias {
+  /** Name of the row. */
+  readonly of: string;
+  readonly syntax: string;
+  /** Fields that the alias implies. */
+  readonly fixed?: Assignment;
+  /** Fields for which it is preferred; the assembler does not ask. */
+  readonly prefer?: (i: AnyFields) => boolean;
+  /** Fields for which it is right. */
+  readonly when?: (i: AnyFields) => boolean;
+  /** Read, never written. */
+  readonly read?: true;
+}
+
+const ZR = 31;
+const top = (i: AnyFields): number => (i.sf !== 0 ? 63 : 31);
+
+/** MOVZ and MOVN are MOV, but for zero shifted and where MOVZ would do. */
+const plainMove = (i: AnyFields): boolean => i.imm16 !== 0 || i.hw === 0;
+
+/** Whether MOVZ or MOVN could make a logical immediate (MoveWidePreferred of DDI 0487). */
+function moveWidePreferred(i: AnyFields): boolean {
+  const bits = i.sf !== 0 ? 64 : 32;
+  const mask = BigInt.asUintN(bits, decodeBitMasks(i.N!, i.imms!, i.immr!) ?? 0n);
+  const one = (v: bigint): boolean => {
+    for (let at = 0n; at < BigInt(bits); at += 16n) if ((v & ~(0xffffn << at)) === 0n) return true;
+    return false;
+  };
+  return one(mask) || one(BigInt.asUintN(bits, ~mask));
+}
+
+const shiftedAliases = (of: string, mnemonic: string, syntax: string, fixed: Assignment): Alias => ({ of: `${of} (shifted register)`, syntax: `${mnemonic} ${syntax}`, fixed });
+
+function bitfieldAliases(row: 'SBFM' | 'UBFM'): Alias[] {
+  const s = row[0]!;
+  const shift = row === 'SBFM' ? 'ASR' : 'LSR';
+  const register = row === 'SBFM' ? '<R><d>' : '<Wd>';
+  const fixed = { immr: 0, N: 0, sf: 0 };
+  return [
+    { of: row, syntax: `${shift} <R><d>, <R><n>, #<bitfield lsr>`, when: (i) => i.imms === top(i) },
+    ...(row === 'UBFM' ? [{ of: row, syntax: 'LSL <R><d>, <R><n>, #<bitfield lsl>', when: (i: AnyFields) => i.imms !== top(i) && i.imms! + 1 === i.immr }] : []),
+    // A shift by nothing is written LSR, but may be read as LSL.
+    ...(row === 'UBFM' ? [{ of: row, syntax: 'LSL <R><d>, <R><n>, #<bitfield lsl>', fixed: { immr: 0 }, when: (i: AnyFields) => i.imms === top(i), read: true as const }] : []),
+    ...(row === 'SBFM'
+      ? [
+          { of: row, syntax: 'SXTB <Xd>, <Wn>', fixed: { sf: 1, N: 1, immr: 0, imms: 7 } },
+          { of: row, syntax: 'SXTH <Xd>, <Wn>', fixed: { sf: 1, N: 1, immr: 0, imms: 15 } },
+          { of: row, syntax: 'SXTW <Xd>, <Wn>', fixed: { sf: 1, N: 1, immr: 0, imms: 31 } },
+        ]
+      : []),
+    { of: row, syntax: `${s}XTB <Wd>, <Wn>`, fixed: { ...fixed, imms: 7 } },
+    { of: row, syntax: `${s}XTH <Wd>, <Wn>`, fixed: { ...fixed, imms: 15 } },
+    ...(register === '<Wd>' ? [{ of: row, syntax: 'UXTW <Xd>, <Wn>', fixed: { sf: 1, N: 1, immr: 0, imms: 31 }, read: true as const }] : []),
+    { of: row, syntax: `${s}BFIZ <R><d>, <R><n>, #<bitfield insert lsb>, #<bitfield insert width>`, when: (i) => i.imms! < i.immr! },
+    { of: row, syntax: `${s}BFX <R><d>, <R><n>, #<bitfield extract lsb>, #<bitfield extract width>`, when: (i) => i.imms! >= i.immr! },
+  ];
+}
+
+/** Operations of SYS by name: op1, CRn, CRm, op2. */
+const SYS_OPERATIONS: readonly (readonly [mnemonic: string, operation: string, op1: number, CRn: number, CRm: number, op2: number])[] = [
+  ['ic', 'ialluis', 0, 7, 1, 0], ['ic', 'iallu', 0, 7, 5, 0], ['ic', 'ivau', 3, 7, 5, 1],
+  ['dc', 'zva', 3, 7, 4, 1], ['dc', 'ivac', 0, 7, 6, 1], ['dc', 'isw', 0, 7, 6, 2], ['dc', 'csw', 0, 7, 10, 2], ['dc', 'cisw', 0, 7, 14, 2],
+  ['dc', 'cvac', 3, 7, 10, 1], ['dc', 'cvau', 3, 7, 11, 1], ['dc', 'cvap', 3, 7, 12, 1], ['dc', 'cvadp', 3, 7, 13, 1], ['dc', 'civac', 3, 7, 14, 1],
+  ['at', 's1e1r', 0, 7, 8, 0], ['at', 's1e1w', 0, 7, 8, 1], ['at', 's1e0r', 0, 7, 8, 2], ['at', 's1e0w', 0, 7, 8, 3], ['at', 's1e1rp', 0, 7, 9, 0], ['at', 's1e1wp', 0, 7, 9, 1],
+  ['at', 's1e2r', 4, 7, 8, 0], ['at', 's1e2w', 4, 7, 8, 1], ['at', 's12e1r', 4, 7, 8, 4], ['at', 's12e1w', 4, 7, 8, 5], ['at', 's12e0r', 4, 7, 8, 6], ['at', 's12e0w', 4, 7, 8, 7],
+  ['at', 's1e3r', 6, 7, 8, 0], ['at', 's1e3w', 6, 7, 8, 1],
+  ...tlbInvalidations(),
+];
+
+/** TLBI (DDI 0487, C5.5): by kind, exception level and shareability; the outer shareable ones are FEAT_TLBIOS. */
+function tlbInvalidations(): [string, string, number, number, number, number][] {
+  const out: [string, string, number, number, number, number][] = [];
+  const add = (name: string, op1: number, CRm: number, op2: number): void => {
+    out.push(['tlbi', name, op1, 8, CRm, op2]);
+  };
+  for (const [suffix, CRm] of [['', 7], ['is', 3], ['os', 1]] as const) {
+    for (const [name, op2] of [['vmalle1', 0], ['vae1', 1], ['aside1', 2], ['vaae1', 3], ['vale1', 5], ['vaale1', 7]] as const) add(name + suffix, 0, CRm, op2);
+    for (const [name, op2] of [['alle2', 0], ['vae2', 1], ['alle1', 4], ['vale2', 5], ['vmalls12e1', 6]] as const) add(name + suffix, 4, CRm, op2);
+    for (const [name, op2] of [['alle3', 0], ['vae3', 1], ['vale3', 5]] as const) add(name + suffix, 6, CRm, op2);
+  }
+  for (const [suffix, CRm, stage2] of [['', 6, [1, 5, 2, 6]], ['is', 2, [1, 5, 2, 6]], ['os', 5, [0, 4, 3, 7]]] as const) {
+    for (const [name, op2] of [['rvae1', 1], ['rvaae1', 3], ['rvale1', 5], ['rvaale1', 7]] as const) add(name + suffix, 0, CRm, op2);
+    for (const [name, op2] of [['rvae2', 1], ['rvale2', 5]] as const) add(name + suffix, 4, CRm, op2);
+    for (const [name, op2] of [['rvae3', 1], ['rvale3', 5]] as const) add(name + suffix, 6, CRm, op2);
+    ['ipas2e1', 'ipas2le1', 'ripas2e1', 'ripas2le1'].forEach((name, n) => add(name + suffix, 4, suffix === 'is' ? 0 : 4, stage2[n]!));
+  }
+  return out;
+}
+
+/** Operations of SYS that take no register. */
+const withoutRegister = (name: string): boolean => /^(ialluis|iallu|vmalle1|alle[123]|vmalls12e1)(is|os)?$/.test(name);
+
+const aliases: readonly Alias[] = [
+  // Data processing (immediate).
+  { of: 'ADD (immediate)', syntax: 'MOV <R><d|SP>, <R><n|SP>', fixed: { sh: 0, imm12: 0 }, when: (i) => i.Rd === 31 || i.Rn === 31 },
+  { of: 'ADDS (immediate)', syntax: 'CMN <R><n|SP>, #<imm>{, <shift>}', fixed: { Rd: ZR } },
+  { of: 'SUBS (immediate)', syntax: 'CMP <R><n|SP>, #<imm>{, <shift>}', fixed: { Rd: ZR } },
+  { of: 'SUB (immediate)', syntax: 'ADD <R><d|SP>, <R><n|SP>, #-<imm>{, <shift>}', read: true },
+  { of: 'ADD (immediate)', syntax: 'SUB <R><d|SP>, <R><n|SP>, #-<imm>{, <shift>}', read: true },
+  { of: 'SUBS (immediate)', syntax: 'ADDS <R><d>, <R><n|SP>, #-<imm>{, <shift>}', read: true },
+  { of: 'ADDS (immediate)', syntax: 'SUBS <R><d>, <R><n|SP>, #-<imm>{, <shift>}', read: true },
+  { of: 'SUBS (immediate)', syntax: 'CMN <R><n|SP>, #-<imm>{, <shift>}', fixed: { Rd: ZR }, read: true },
+  { of: 'ADDS (immediate)', syntax: 'CMP <R><n|SP>, #-<imm>{, <shift>}', fixed: { Rd: ZR }, read: true },
+  { of: 'ANDS (immediate)', syntax: 'TST <R><n>, #<imm>', fixed: { Rd: ZR } },
+  { of: 'MOVZ', syntax: 'MOV <R><d>, #<constant>', prefer: plainMove },
+  { of: 'MOVN', syntax: 'MOV <R><d>, #<constant>', prefer: (i) => plainMove(i) && (i.sf !== 0 || i.imm16 !== 0xffff) },
+  { of: 'ORR (immediate)', syntax: 'MOV <R><d|SP>, #<constant>', fixed: { Rn: ZR }, prefer: (i) => i.Rd === 31 || !moveWidePreferred(i) },
+  ...bitfieldAliases('SBFM'),
+  ...bitfieldAliases('UBFM'),
+  { of: 'BFM', syntax: 'BFC <R><d>, #<bitfield insert lsb>, #<bitfield insert width>', fixed: { Rn: ZR }, when: (i) => i.imms! < i.immr! },
+  { of: 'BFM', syntax: 'BFI <R><d>, <R><n>, #<bitfield insert lsb>, #<bitfield insert width>', when: (i) => i.imms! < i.immr! },
+  { of: 'BFM', syntax: 'BFXIL <R><d>, <R><n>, #<bitfield extract lsb>, #<bitfield extract width>', when: (i) => i.imms! >= i.immr! },
+  // Width and place may also meet at the bottom.
+  { of: 'BFM', syntax: 'BFI <R><d>, <R><n>, #<bitfield insert lsb>, #<bitfield insert width>', fixed: { immr: 0 }, read: true },
+  { of: 'EXTR', syntax: 'ROR <R><d>, <R><n=m>, #<lsb>' },
+
+  // Data processing (register).
+  { of: 'ORR (shifted register)', syntax: 'MOV <R><d>, <R><m>', fixed: { Rn: ZR, shift: 0, imm6: 0 } },
+  shiftedAliases('ORN', 'MVN', '<R><d>, <R><m>{, <shift> #<amount>}', { Rn: ZR }),
+  shiftedAliases('ANDS', 'TST', '<R><n>, <R><m>{, <shift> #<amount>}', { Rd: ZR }),
+  shiftedAliases('ADDS', 'CMN', '<R><n>, <R><m>{, <shift> #<amount>}', { Rd: ZR }),
+  shiftedAliases('SUBS', 'CMP', '<R><n>, <R><m>{, <shift> #<amount>}', { Rd: ZR }),
+  shiftedAliases('SUB', 'NEG', '<R><d>, <R><m>{, <shift> #<amount>}', { Rn: ZR }),
+  shiftedAliases('SUBS', 'NEGS', '<R><d>, <R><m>{, <shift> #<amount>}', { Rn: ZR }),
+  { of: 'ADDS (extended register)', syntax: 'CMN <R><n|SP>, <R><m>{, <extend> {#<amount>}}', fixed: { Rd: ZR } },
+  { of: 'SUBS (extended register)', syntax: 'CMP <R><n|SP>, <R><m>{, <extend> {#<amount>}}', fixed: { Rd: ZR } },
+  { of: 'SBC', syntax: 'NGC <R><d>, <R><m>', fixed: { Rn: ZR } },
+  { of: 'SBCS', syntax: 'NGCS <R><d>, <R><m>', fixed: { Rn: ZR } },
+  { of: 'CSINC', syntax: 'CSET <R><d>, <invcond>', fixed: { Rn: ZR, Rm: ZR }, when: (i) => i.cond! < 14 },
+  { of: 'CSINV', syntax: 'CSETM <R><d>, <invcond>', fixed: { Rn: ZR, Rm: ZR }, when: (i) => i.cond! < 14 },
+  { of: 'CSINC', syntax: 'CINC <R><d>, <R><n=m>, <invcond>', when: (i) => i.cond! < 14 },
+  { of: 'CSINV', syntax: 'CINV <R><d>, <R><n=m>, <invcond>', when: (i) => i.cond! < 14 },
+  { of: 'CSNEG', syntax: 'CNEG <R><d>, <R><n=m>, <invcond>', when: (i) => i.cond! < 14 },
+  { of: 'MADD', syntax: 'MUL <R><d>, <R><n>, <R><m>', fixed: { Ra: ZR } },
+  { of: 'MSUB', syntax: 'MNEG <R><d>, <R><n>, <R><m>', fixed: { Ra: ZR } },
+  { of: 'SMADDL', syntax: 'SMULL <Xd>, <Wn>, <Wm>', fixed: { Ra: ZR } },
+  { of: 'SMSUBL', syntax: 'SMNEGL <Xd>, <Wn>, <Wm>', fixed: { Ra: ZR } },
+  { of: 'UMADDL', syntax: 'UMULL <Xd>, <Wn>, <Wm>', fixed: { Ra: ZR } },
+  { of: 'UMSUBL', syntax: 'UMNEGL <Xd>, <Wn>, <Wm>', fixed: { Ra: ZR } },
+  ...['LSL', 'LSR', 'ASR', 'ROR'].map((name) => ({ of: `${name}V`, syntax: `${name} <R><d>, <R><n>, <R><m>` })),
+  { of: 'REV', syntax: 'REV64 <Xd>, <Xn>', fixed: {}, read: true },
+
+  // System.
+  ...SYS_OPERATIONS.map(([mnemonic, operation, op1, CRn, CRm, op2]) => ({
+    of: 'SYS',
+    syntax: `${mnemonic} ${operation}${withoutRegister(operation) ? '' : ', <Xt>'}`,
+    fixed: { op1, CRn, CRm, op2, ...(withoutRegister(operation) ? { Rt: ZR } : {}) },
+  })),
+  { of: 'DSB', syntax: 'SSBB', fixed: { CRm: 0 } },
+  { of: 'DSB', syntax: 'PSSBB', fixed: { CRm: 4 } },
+  { of: 'B.cond', syntax: 'B<cond> <label>', read: true },
+];
+
+/** STADD and its kin: the old value is not kept, and nothing is acquired. */
+function atomicAlias(row: Instruction): Alias[] {
+  const m = /^LD(ADD|CLR|EOR|SET|SMAX|SMIN|UMAX|UMIN)(L?)([BH]?)$/.exec(row.name);
+  if (m === null) return [];
+  return [{ of: row.name, syntax: `ST${m[1]}${m[2]}${m[3]} ${row.syntax.replace(/^\S+ /, '').replace(/<[WX]t>, /, '')}`, fixed: { Rt: ZR } }];
+}
+
+/** LDR and STR with an offset that only LDUR and STUR have. */
+function unscaledAlias(row: Instruction): Alias[] {
+  const m = /^(LD|ST|PRF)U(RS?[BHW]?|M)( \(SIMD&FP\))?$/.exec(row.name);
+  return m === null ? [] : [{ of: row.name, syntax: row.syntax.replace(/^(LD|ST|PRF)U/, '$1'), read: true }];
+}
+
+interface Forms {
+  readonly canonical: readonly Form[];
+  readonly aliases: readonly Form[];
+  readonly readable: readonly Form[];
+}
+
+const HINT_MASK = 0xfffff01f;
+const HINT_VALUE = 0xd503201f;
+
+const cache = new Map<Instruction, Forms>();
+let byName: Map<string, Alias[]> | undefined;
+
+/** Every form of a row. */
+function formsOf(row: Instruction): Forms {
+  let forms = cache.get(row);
+  if (forms !== undefined) return forms;
+  if (byName === undefined) {
+    byName = new Map();
+    for (const a of aliases) {
+      const same = byName.get(a.of);
+      if (same === undefined) byName.set(a.of, [a]);
+      else same.push(a);
+    }
+  }
+  const own = compile(row, row.syntax);
+  const found = [...(byName.get(row.name) ?? []), ...atomicAlias(row), ...unscaledAlias(row)];
+  const compiled = found.map((a) => ({ a, form: compile(row, a.syntax, a.fixed, a.when) }));
+  const written = compiled.filter(({ a }) => a.read === undefined).map(({ a, form }) => (a.prefer === undefined ? form : { ...form, when: (i: AnyFields) => (form.when?.(i) ?? true) && a.prefer!(i) }));
+  forms = { canonical: [own], aliases: written, readable: [own, ...compiled.map(({ form }) => form)] };
+  // A named hint is an alias of HINT #<imm>.
+  if ((row.mask & HINT_MASK) >>> 0 === HINT_MASK && row.value >>> 12 === HINT_VALUE >>> 12 && row.fields.length === 0) {
+    const number = `0x${((row.value >>> 5) & 127).toString(16)}`;
+    forms = { canonical: [compile(row, `HINT #${number}`)], aliases: [own], readable: [own] };
+  }
+  cache.set(row, forms);
+  return forms;
+}
+
+/** The row's own way of writing. */
+export const canonicalOf = (row: Instruction): readonly Form[] => formsOf(row).canonical;
+/** What is preferred to it, best first. */
+export const aliasesOf = (row: Instruction): readonly Form[] => formsOf(row).aliases;
+/** Every way of writing that an assembler accepts. */
+export const readableOf = (row: Instruction): readonly Form[] => formsOf(row).readable;
