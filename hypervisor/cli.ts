@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { Status, report } from './cli/errors.ts';
+import { addGuestVerb } from './cli/guest.ts';
 import { addGuestOptions, parseEl, type GuestFlags } from './cli/options.ts';
 
 /** The version in the package's own package.json, next to the sources or one folder above the compiled files. */
@@ -22,8 +23,23 @@ const program = new Command('naxos')
   .description('Boot AArch64 Linux on a microkernel at EL2')
   .version(packageVersion())
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'naxos: ').replace(/\n+(?=\()/, ' ')) })
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, 'naxos: ').replace(/\n+(?=\()/, ' ')),
+  })
   .showSuggestionAfterError();
+
+addGuestOptions(
+  program
+    .command('boot')
+    .description(
+      "Boot a Linux kernel as a guest of the microkernel; without --kernel and --initrd Debian's, to a shell",
+    )
+    .option('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
+    .option('--exec <command>', 'run a shell command in the default guest: its output is ours, and its exit status'),
+).action(async (flags: GuestFlags & { exec?: string }) => {
+  const { boot } = await import('./cli/boot.ts');
+  status = await boot(flags);
+});
 
 addGuestOptions(
   program
@@ -36,6 +52,8 @@ addGuestOptions(
   const { runSession } = await import('./cli/session.ts');
   status = await runSession(flags, { mode: 'bare', kernel: flags.kernel, initrd: flags.initrd, el: flags.el });
 });
+
+addGuestVerb(program);
 
 try {
   await program.parseAsync();

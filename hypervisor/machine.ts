@@ -7,11 +7,12 @@ import { F, PSTATE } from '../arch/core/frame.ts';
 import { DeviceTreeError } from '../arch/devicetree/tree.ts';
 import { BoardError } from '../board/bus.ts';
 import { parseKernel, readInitrdFile, readKernelFile } from '../guests/linux/image.ts';
+import { Exit, Fault } from '../kernel/abi/faults.ts';
 import { Bare, layOutBare } from './bare.ts';
 import { layOut, type GuestImage } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
 import { System, type SystemEnd } from './system.ts';
-import { traceCore, type Trace } from './trace.ts';
+import { traceCore, traceKernel, type Trace } from './trace.ts';
 
 const MB = 2 ** 20;
 export const DEFAULT_MEMORY = 512 * MB;
@@ -72,11 +73,14 @@ export interface MachineStats {
   translateMs: number;
   compileMs: number;
   tlbMisses: number;
-  /** Why translated code was left, by kind. */
-  exits: Record<string, number>;
-  /** Of the microkernel; undefined without it. */
-  kernelEntries?: number | undefined;
-  ipc?: number | undefined;
+  /** How often translated code returned to the dispatcher, exceptions taken, and accesses to devices. */
+  dispatches: number;
+  exceptions: number;
+  deviceAccesses: number;
+  /** The guest's exits to its VMM, by kind; undefined on a bare machine. */
+  exits?: Record<string, number> | undefined;
+  /** Of the microkernel; `messages` are IPC. Undefined on a bare machine. */
+  kernel?: { entries: number; syscalls: number; messages: number; interrupts: number; switches: number } | undefined;
 }
 
 /** A machine and its guest, on this thread; the event loop has its turn every few milliseconds. */
@@ -105,7 +109,7 @@ export class Machine {
     if (mode === 'bare') {
       this.#runner = new Bare({ ...common, el, onCore });
     } else {
-      this.#runner = new System(common);
+      this.#runner = new System({ ...common, hooks: trace && traceKernel(trace) });
       onCore(this.#runner.core);
     }
   }
@@ -140,7 +144,10 @@ export class Machine {
       translateMs,
       compileMs,
       tlbMisses: stats.tlbMisses,
-      exits: { dispatcher: stats.exits, exceptions: stats.exceptions, mmio: stats.mmio },
+      dispatches: stats.exits,
+      exceptions: stats.exceptions,
+      deviceAccesses: stats.mmio,
+      ...(this.#runner instanceof System && kernelStats(this.#runner)),
     };
   }
 
@@ -156,6 +163,17 @@ export class Machine {
       core.onException = traced;
     };
   }
+}
+
+const NAMES = new Map<number, string>(
+  Object.entries({ ...Fault, ...Exit }).map(([name, label]) => [label, name.toLowerCase().replaceAll('_', ' ')]),
+);
+
+/** What the microkernel did, and the guest's exits by the names of their messages. */
+function kernelStats({ kernel }: System): Pick<MachineStats, 'exits' | 'kernel'> {
+  const { faults, ...counts } = kernel.statistics;
+  const exits = [...faults].map(([label, count]): [string, number] => [NAMES.get(label) ?? `${label}`, count]);
+  return { exits: Object.fromEntries(exits), kernel: { ...counts } };
 }
 
 function loadGuest(options: MachineOptions, memory: number, cpus: number): GuestImage {
@@ -193,9 +211,12 @@ function readTreeFile(path: string): Uint8Array {
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new DeviceTreeError(`device tree ${path}: ${code === 'ENOENT' ? 'no such file' : `cannot read it (${code})`}`);
+    throw new DeviceTreeError(
+      `device tree ${path}: ${code === 'ENOENT' ? 'no such file' : `cannot read it (${code})`}`,
+    );
   }
-  if (length > DTB_LIMIT) throw new DeviceTreeError(`device tree ${path}: larger than the ${DTB_LIMIT} bytes that Linux allows`);
+  if (length > DTB_LIMIT)
+    throw new DeviceTreeError(`device tree ${path}: larger than the ${DTB_LIMIT} bytes that Linux allows`);
   return bytes.subarray(0, length);
 }
 

@@ -2,6 +2,9 @@
 import { decode } from '../arch/a64/decode.ts';
 import type { Core } from '../arch/core/core.ts';
 import { F, PSTATE } from '../arch/core/frame.ts';
+import { Exit, Fault } from '../kernel/abi/faults.ts';
+import { Syscall } from '../kernel/abi/numbers.ts';
+import type { SystemOptions } from './system.ts';
 
 /** Kinds of events. `syscalls` are the microkernel's. */
 export const TRACE_KINDS = ['exec', 'exits', 'syscalls', 'irq', 'undef'] as const;
@@ -48,7 +51,9 @@ export function traceCore(core: Core, { kinds, write }: Trace): void {
   }
   if (kinds.has('undef'))
     core.onUndefined = (word, pc) =>
-      write(`undef: ${hex(word, 8)} at ${hex(pc)} EL${level()}: ${decode(word)?.row.name ?? 'unallocated or not implemented'}`);
+      write(
+        `undef: ${hex(word, 8)} at ${hex(pc)} EL${level()}: ${decode(word)?.row.name ?? 'unallocated or not implemented'}`,
+      );
   if (kinds.has('exits') || kinds.has('irq'))
     core.onException = (vector, target, esr) => {
       const to = `EL${level()} to EL${target} at ${hex(core.pc)}`;
@@ -59,4 +64,24 @@ export function traceCore(core: Core, { kinds, write }: Trace): void {
         write(`exits: ${EXCEPTION_CLASSES[ec] ?? `EC ${hex(ec)}`} ESR ${hex(esr >>> 0)} ${to}`);
       }
     };
+}
+
+const nameOf = (numbers: Record<string, number>, value: number): string =>
+  Object.keys(numbers).find((name) => numbers[name] === value) ?? hex(value);
+
+/** What the microkernel reports: system calls, the faults and exits that it sends on, interrupts. Threads are named by their address. */
+export function traceKernel({ kinds, write }: Trace): SystemOptions['hooks'] {
+  return {
+    ...(kinds.has('syscalls') && {
+      onSyscall: (thread: number, number: number, capability: number, label: number) =>
+        write(
+          `syscalls: thread ${hex(thread)} ${nameOf(Syscall, number)} capability ${hex(capability)} label ${hex(label)}`,
+        ),
+    }),
+    ...(kinds.has('exits') && {
+      onFault: (thread: number, label: number) =>
+        write(`exits: thread ${hex(thread)} ${nameOf({ ...Fault, ...Exit }, label)}`),
+    }),
+    ...(kinds.has('irq') && { onInterrupt: (intid: number) => write(`irq: kernel takes INTID ${intid}`) }),
+  };
 }

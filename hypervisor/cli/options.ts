@@ -72,12 +72,21 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
     .option('--append <string>', "the kernel's command line")
     .option('--dtb <file>', 'device tree to use instead of the generated one')
     .option('--dump-dtb <file>', 'write the device tree that the guest would be given, and end')
-    .addOption(new Option('-m, --memory <size>', 'memory: megabytes, or with a suffix k, M, G').argParser(parseMemory).default(parseMemory('512M'), '512M'))
+    .addOption(
+      new Option('-m, --memory <size>', 'memory: megabytes, or with a suffix k, M, G')
+        .argParser(parseMemory)
+        .default(parseMemory('512M'), '512M'),
+    )
     .addOption(new Option('--cpus <number>', 'cores').argParser(parseCpus).default(1))
     .addOption(new Option('--timeout <seconds>', 'end with status 124 after this time').argParser(parseTimeout))
     .option('--no-reboot', 'end when the guest resets the machine')
     .option('--quiet', 'say nothing besides what the guest writes')
-    .addOption(new Option('--stats [format]', 'at the end, figures on standard error (--stats=json: one line of JSON)').argParser(parseStats))
+    .addOption(
+      new Option(
+        '--stats [format]',
+        'at the end, figures on standard error (--stats=json: one line of JSON)',
+      ).argParser(parseStats),
+    )
     .addOption(new Option('--trace <kinds>', `trace events: ${kinds.join(',')}`).argParser(parseTrace(kinds)))
     .option('--trace-file <file>', 'write the trace there instead of to standard error')
     .option('--debug', 'with an error, show where it happened');

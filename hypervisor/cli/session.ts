@@ -24,8 +24,10 @@ export interface SessionOptions {
 export async function runSession(flags: GuestFlags, options: SessionOptions): Promise<number> {
   const { execToken } = options;
   const trace = flags.trace && openTrace(flags.trace, flags.traceFile);
-  if (flags.traceFile !== undefined && !trace) throw new UsageError('--trace-file: say with --trace what to write there');
-  const say = (text: string): void => void (flags.quiet || process.stderr.write(`naxos: ${text}${terminal.interactive ? '\r' : ''}\n`));
+  if (flags.traceFile !== undefined && !trace)
+    throw new UsageError('--trace-file: say with --trace what to write there');
+  const say = (text: string): void =>
+    void (flags.quiet || process.stderr.write(`naxos: ${text}${terminal.interactive ? '\r' : ''}\n`));
   const terminal = new Terminal();
   const exec = execToken === undefined ? undefined : execOutput(execToken, flags.quiet === true);
   const interactive = exec === undefined && terminal.interactive;
@@ -68,10 +70,13 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     const timer =
       flags.timeout === undefined
         ? undefined
-        : setTimeout(() => {
-            timedOut = true;
-            machine!.stop();
-          }, Math.min(flags.timeout * 1000, 2 ** 31 - 1));
+        : setTimeout(
+            () => {
+              timedOut = true;
+              machine!.stop();
+            },
+            Math.min(flags.timeout * 1000, 2 ** 31 - 1),
+          );
     if (interactive) terminal.raw();
     let end: MachineEnd;
     try {
@@ -82,7 +87,8 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     }
     await exec?.finish();
     trace?.close();
-    if (flags.stats) process.stderr.write(flags.stats === 'json' ? `${statsJson(machine.stats)}\n` : statsText(machine.stats));
+    if (flags.stats)
+      process.stderr.write(flags.stats === 'json' ? `${statsJson(machine.stats)}\n` : statsText(machine.stats));
     if (timedOut) {
       say(`the guest did not end within ${flags.timeout} s`);
       return Status.TIMEOUT;
@@ -142,6 +148,8 @@ function writeTree(path: string, tree: Uint8Array): void {
   try {
     writeFileSync(path, tree);
   } catch (error) {
-    throw new UsageError(`--dump-dtb ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`);
+    throw new UsageError(
+      `--dump-dtb ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`,
+    );
   }
 }

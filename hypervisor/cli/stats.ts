@@ -10,20 +10,27 @@ export function statsJson(stats: MachineStats): string {
 export function statsText(stats: MachineStats): string {
   const ms = (value: number): string => `${value.toFixed(0)} ms`;
   const count = (value: number): string => value.toLocaleString('en');
-  const rows: [string, string | undefined][] = [
+  const counts = (group: string, values: Record<string, number> = {}): [string, string][] =>
+    Object.entries(values).map(([name, value]) => [`${group}: ${name}`, count(value)]);
+  const rows: [string, string][] = [
     ['time to user space', stats.userSpaceMs === undefined ? 'not reached' : ms(stats.userSpaceMs)],
     ['running', ms(stats.runMs)],
     ['instructions', `${count(stats.instructions)} (${mips(stats).toFixed(0)} MIPS)`],
-    ['translated', `${count(stats.regions)} regions, ${count(stats.translatedInstructions)} instructions, ${count(stats.translatedBytes)} bytes`],
+    [
+      'translated',
+      `${count(stats.regions)} regions, ${count(stats.translatedInstructions)} instructions, ${count(stats.translatedBytes)} bytes`,
+    ],
     ['translator', ms(stats.translateMs)],
     ['compilation', ms(stats.compileMs)],
     ['TLB misses', count(stats.tlbMisses)],
-    ...Object.entries(stats.exits).map(([kind, value]): [string, string] => [`exits: ${kind}`, count(value)]),
-    ['kernel entries', stats.kernelEntries === undefined ? undefined : count(stats.kernelEntries)],
-    ['IPC', stats.ipc === undefined ? undefined : count(stats.ipc)],
+    ['dispatches', count(stats.dispatches)],
+    ['exceptions', count(stats.exceptions)],
+    ['device accesses', count(stats.deviceAccesses)],
+    ...counts('exits', stats.exits),
+    ...counts('kernel', stats.kernel),
     ['resident', `${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`],
   ];
-  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(20)} ${value}\n`])).join('');
+  return rows.map(([name, value]) => `  ${name.padEnd(22)} ${value}\n`).join('');
 }
 
 const mips = ({ instructions, runMs }: MachineStats): number => (runMs > 0 ? instructions / runMs / 1000 : 0);

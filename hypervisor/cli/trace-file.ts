@@ -13,14 +13,16 @@ export function openTrace(kinds: ReadonlySet<TraceKind>, path: string | undefine
     try {
       file = openSync(path, 'w');
     } catch (error) {
-      throw new UsageError(`--trace-file ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`);
+      throw new UsageError(
+        `--trace-file ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`,
+      );
     }
   }
   let pending = '';
   const flush = (): void => {
     const bytes = Buffer.from(pending);
     pending = '';
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       try {
         at += writeSync(file, bytes, at);
       } catch (error) {

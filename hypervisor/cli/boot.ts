@@ -1,0 +1,40 @@
+/** The verb `boot`: what is booted when only some of a guest's files are given. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Terminal } from '../../board/host/terminal.ts';
+import { withBootRequest } from '../../guests/linux/initramfs.ts';
+import { UsageError } from './errors.ts';
+import { obtainGuest } from './guest.ts';
+import type { GuestFlags } from './options.ts';
+import { runSession } from './session.ts';
+
+/** @returns the exit status */
+export async function boot(flags: GuestFlags & { exec?: string }): Promise<number> {
+  const { exec } = flags;
+  if (exec !== undefined) {
+    if (flags.initrd !== undefined)
+      throw new UsageError('--exec: the command runs in the default initramfs; leave --initrd out');
+    if (exec.trim() === '') throw new UsageError('--exec: the command is empty');
+    if (exec.includes('\0')) throw new UsageError('--exec: the command has a NUL character in it');
+  }
+  // A kernel of the user's own boots alone, as anywhere else.
+  const ownInitrd = flags.initrd !== undefined || (flags.kernel !== undefined && exec === undefined);
+  if (flags.kernel !== undefined && ownInitrd)
+    return runSession(flags, { mode: 'boot', kernel: flags.kernel, initrd: flags.initrd });
+  const guest = await obtainGuest({ quiet: flags.quiet === true });
+  const kernel = flags.kernel ?? guest.kernel;
+  if (ownInitrd) return runSession(flags, { mode: 'boot', kernel, initrd: flags.initrd });
+
+  const base = readFileSync(guest.initrd);
+  if (exec !== undefined) {
+    const token = randomBytes(12).toString('hex');
+    const initrd = withBootRequest(base, { exec: { command: exec, token } });
+    return runSession(flags, { mode: 'boot', kernel, initrd, execToken: token });
+  }
+  const terminal = new Terminal();
+  return runSession(flags, {
+    mode: 'boot',
+    kernel,
+    initrd: terminal.interactive ? withBootRequest(base, { terminal: terminal.size }) : base,
+  });
+}
