@@ -42,7 +42,7 @@ const isCall = (block: Block): boolean => block.flow === 'call' || block.flow ==
  * Plans where registers live. A loop without calls gets every register that it uses loaded in front of it; elsewhere a
  * register is loaded where it is first used. A call ends all validity: registers are in the frame then.
  */
-function plan(blocks: readonly Block[], s: Structure): Plan {
+function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
   const n = blocks.length;
   const wanted: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
   for (let h = 0; h < n; h++) {
@@ -101,7 +101,8 @@ function plan(blocks: readonly Block[], s: Structure): Plan {
 
   const dirtyIn: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
   const dirtyOut: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
-  for (let changed = true; changed; ) {
+  // Without write-back nothing is ever dirty.
+  for (let changed = optimize; changed; ) {
     changed = false;
     for (let b = 0; b < n; b++) {
       let lo = 0;
@@ -169,14 +170,14 @@ export class RegionBuilder {
     t.optimize = optimize;
     const blocks = (this.blocks = findBlocks(entry, word, MAX_INSTRUCTIONS));
     const s = (this.structure = structure(blocks));
-    this.plan = plan(blocks, s);
+    this.plan = plan(blocks, s, optimize);
     this.entry = entry;
     this.labels = new Int32Array(blocks.length).fill(-1);
     this.ccIn = blocks.map(() => []);
     this.setsFlags = blocks.some((b) => b.roles.setsFlags);
 
-    t.begin(context);
-    t.chain = Uint8Array.from(chainOrder(blocks));
+    t.begin(context, entry * 4);
+    t.chain = optimize ? Uint8Array.from(chainOrder(blocks)) : new Uint8Array(0);
     // Level 0 of the chain is the outermost block: leave without a register to write back.
     t.op(W.block, T.void);
     t.depth++;
@@ -251,7 +252,7 @@ export class RegionBuilder {
       t.i32(EXIT.deadline);
       t.i32((this.entry << 1) | (t.optimize ? 1 : 0));
       t.call(IMPORT.exit);
-      t.if(T.void, () => t.leaveThroughChain());
+      t.leaveIf();
     });
   }
 

@@ -11,7 +11,7 @@ export const V0 = 32;
 export const P = { frame: 0, pc: 1, ret: 2, depth: 3 } as const;
 
 /** Functions that every region module imports, by index. */
-export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9 } as const;
+export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9, store: 10 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
 export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
@@ -39,6 +39,8 @@ export interface Context {
   readonly fpTrap: boolean;
   /** HCR_EL2.E2H at EL2. */
   readonly e2h: boolean;
+  /** PSTATE.SP: the stack pointer in use is SP_ELx. */
+  readonly stackSelected: boolean;
 }
 
 /**
@@ -55,9 +57,13 @@ export class Translator {
   readonly code = new CodeBuffer();
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
-  context: Context = { el: 1, fpTrap: false, e2h: false };
-  /** Emit for speed; otherwise what is long is called instead, for code that runs a few times only. */
+  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true };
+  /**
+   * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and every change of a
+   * register goes to the frame at once, so that there is nothing to write back where control leaves.
+   */
   optimize = true;
+  private entryOffset = 0;
   /** Byte offset of the instruction from the region's entry. */
   pcOffset = 0;
   /** Instructions of the block that come after the previous one: what a fault here takes back from the count. */
@@ -104,7 +110,9 @@ export class Translator {
 
   // ------------------------------------------------------------------ region life
 
-  begin(context: Context): void {
+  /** @param entry byte offset of the region's entry in its page */
+  begin(context: Context, entry = 0): void {
+    this.entryOffset = entry;
     this.code.reset();
     this.localTypes = [];
     this.context = context;
@@ -335,13 +343,11 @@ export class Translator {
     if (this.arms !== 0) throw new Error('a register is written inside an arm');
     this.set(this.localOf(r));
     this.markValid(r);
-    if (r < 32) {
-      this.dirtyLo |= 1 << r;
-      this.writeLo |= 1 << r;
-    } else {
-      this.dirtyHi |= 1 << (r - 32);
-      this.writeHi |= 1 << (r - 32);
-    }
+    if (r < 32) this.writeLo |= 1 << r;
+    else this.writeHi |= 1 << (r - 32);
+    if (!this.optimize) this.store(r);
+    else if (r < 32) this.dirtyLo |= 1 << r;
+    else this.dirtyHi |= 1 << (r - 32);
   }
 
   /** Stores a register's local to the frame. */
@@ -449,6 +455,14 @@ export class Translator {
       this.i64(offset);
       this.op(W.i64_add);
     }
+  }
+
+  /** Pushes the address of the instruction's page (4 KiB) plus `delta` bytes. */
+  page(delta: number): void {
+    this.get(P.pc);
+    if (delta === this.entryOffset) return;
+    this.i64(delta - this.entryOffset);
+    this.op(W.i64_add);
   }
 
   // ------------------------------------------------------------------ flags
@@ -694,7 +708,16 @@ export class Translator {
   /** Pops a host address; leaves where it is 0. */
   private leaveWithoutHost(): void {
     this.op(W.i32_eqz);
-    this.if(T.void, () => this.leaveThroughChain());
+    this.leaveIf();
+  }
+
+  /** Pops an i32; leaves where it is not zero, with F.PC set already. */
+  leaveIf(): void {
+    if (this.optimize) this.if(T.void, () => this.leaveThroughChain());
+    else {
+      this.op(W.br_if);
+      this.code.u32(this.depth - this.chainDepth);
+    }
   }
 
   /** Emits the TLB's test: pushes an i32, nonzero on a hit; `entry` gets the entry's host address. */
@@ -778,7 +801,7 @@ export class Translator {
       this.if(T.void, () => {
         this.get(P.frame);
         this.call(IMPORT.commit);
-        this.if(T.void, () => this.leaveThroughChain());
+        this.leaveIf();
       });
       return;
     }
@@ -854,6 +877,13 @@ export class Translator {
   /** Writes the low `size` bytes of `value` (a local: i64 for 1–8, v128 for 16) at the address in `va`. */
   write(va: Local, size: 1 | 2 | 4 | 8 | 16, value: Local, options: AccessOptions & { ordered?: boolean } = {}): void {
     const ordered = options.ordered === true && size <= 8;
+    if (!this.optimize && size <= 8 && !ordered) {
+      this.pushMissArguments(va, this.missInfo(size, options, 0));
+      this.get(value);
+      this.call(IMPORT.store);
+      this.leaveIf();
+      return;
+    }
     this.hostForWrite(
       va,
       size,

@@ -65,7 +65,7 @@ export class CodeCache {
 
   /** A small number for a context. */
   contextIndex(context: Context): number {
-    const found = this.contexts.findIndex((c) => c.el === context.el && c.fpTrap === context.fpTrap && c.e2h === context.e2h);
+    const found = this.contexts.findIndex((c) => c.el === context.el && c.fpTrap === context.fpTrap && c.e2h === context.e2h && c.stackSelected === context.stackSelected);
     return found >= 0 ? found : this.contexts.push(context) - 1;
   }
 

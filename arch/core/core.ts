@@ -500,7 +500,7 @@ export class Core implements Processor, CoreState {
       slot.flush();
       slot.controls = controls;
     }
-    const context: Context = { el, fpTrap: fpTrap(this) !== undefined, e2h: el === 2 && e2h };
+    const context: Context = { el, fpTrap: fpTrap(this) !== undefined, e2h: el === 2 && e2h, stackSelected: (pstate & PSTATE.SP) !== 0 };
     const number = this.code.contextIndex(context);
     if (slot.context !== number) {
       slot.flushJumps();

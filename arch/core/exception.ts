@@ -260,7 +260,7 @@ export function takeException(
   i32[pc + 1] = i32[vbar + 1]!;
 
   // Nothing that waits is let in by this: the masks are set now.
-  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
+  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
   return target;
 }
 
@@ -311,7 +311,7 @@ export function exceptionReturn(core: CoreState): void {
   // ClearExclusiveLocal.
   i32[(frame + F.EXCL_HOST) >> 2] = 0;
 
-  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
+  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
   if (i32[(frame + F.IRQ_PENDING) >> 2] !== 0) core.interruptsChanged();
 }
 

@@ -59,6 +59,7 @@ const TYPES: readonly Signature[] = [
   [[T.i32, T.i64, T.i32], [T.i32]], // 3: lookup
   [[T.i32, T.i32, T.i32], [T.i32]], // 4: exit, helper
   [[T.i32, T.i32], [T.i32]], // 5: JavaScript's misses
+  [[T.i32, T.i64, T.i64, T.i32, T.i64], [T.i32]], // 6: store
 ];
 
 function writeTypes(out: CodeBuffer, scratch: CodeBuffer): void {
@@ -113,6 +114,7 @@ const REGION_IMPORTS = [
   ['readHost', 0],
   ['writeHost', 0],
   ['jump', 0],
+  ['store', 6],
 ] as const;
 
 export type RuntimeExports = WebAssembly.Exports & {
@@ -205,6 +207,7 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     ...g(0), W.call, 3,
   ];
   const LOOKUP = 6 + 4;
+  const WRITE_HOST = 6 + 10;
   const enter = [
     ...g(0), ...g(0), ...mem(W.i64_load, F.PC), ...i64(-1), ...i32(MAX_DEPTH),
     ...g(0), ...g(0), ...mem(W.i64_load, F.PC), ...i32(1), W.call, LOOKUP,
@@ -217,6 +220,16 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     ...g(0), ...g(1), ...g(2), ...g(3),
     ...g(0), ...g(1), ...g(3), ...i32(1), W.i32_add, W.call, LOOKUP,
     W.return_call_indirect, REGION_TYPE, 0,
+  ];
+  // (frame, va, pc of the region's entry, info, value): 1, 2, 4 or 8 bytes; nonzero when it faulted. Local 5: the host address.
+  const storeAt = (opcode: number): number[] => [...g(5), ...g(4), ...mem(opcode, 0)];
+  const store = [
+    ...g(0), ...g(1), ...g(2), ...g(3), W.call, WRITE_HOST, W.local_tee, 5, W.i32_eqz, W.if, T.void, ...i32(1), W.return, W.end,
+    ...g(3), ...i32(8), W.i32_and, W.if, T.void, ...storeAt(W.i64_store), W.else,
+    ...g(3), ...i32(4), W.i32_and, W.if, T.void, ...storeAt(W.i64_store32), W.else,
+    ...g(3), ...i32(2), W.i32_and, W.if, T.void, ...storeAt(W.i64_store16), W.else,
+    ...storeAt(W.i64_store8), W.end, W.end, W.end,
+    ...g(5), ...g(0), W.i32_sub, ...i32(F.BOUNCE), W.i32_eq, W.if, T.i32, ...g(0), W.call, 2, W.else, ...i32(0), W.end,
   ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
     { name: 'readMiss', type: 0, locals: [], code: miss(0) }, // 6
@@ -231,6 +244,7 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     { name: 'readHost', type: 0, locals: [T.i32], code: hostOf(TLB.read, 0) }, // 15
     { name: 'writeHost', type: 0, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
     { name: 'jump', type: 0, locals: [], code: jump }, // 17
+    { name: 'store', type: 6, locals: [T.i32], code: store }, // 18
   ];
   out.section(3, scratch, (b) => {
     b.u32(functions.length);

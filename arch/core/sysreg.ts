@@ -106,13 +106,15 @@ const timerValue = (name: TimerName): Behaviour => ({
 
 function setStackSelect(core: CoreState, select: number): void {
   const old = low(core, F.PSTATE);
-  if (setPstate(core, PSTATE.SP, select)) switchStack(core, old, low(core, F.PSTATE));
+  if (!setPstate(core, PSTATE.SP, select)) return;
+  switchStack(core, old, low(core, F.PSTATE));
+  core.contextChanged();
 }
 
 function random(core: CoreState): bigint {
-  const [value = 0n] = crypto.getRandomValues(new BigUint64Array(1));
   writeNzcv(core, 0);
-  return value;
+  if (core.random !== undefined) return BigInt.asUintN(64, core.random());
+  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
 }
 
 const contextChanged = (core: CoreState): void => core.contextChanged();
@@ -167,6 +169,8 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   },
   CNTPCT_EL0: { read: physicalCount },
   CNTVCT_EL0: { read: virtualCount },
+  CNTPCTSS_EL0: { read: physicalCount },
+  CNTVCTSS_EL0: { read: virtualCount },
   CNTP_CTL_EL0: timerControl('CNTP'),
   CNTV_CTL_EL0: timerControl('CNTV'),
   CNTHP_CTL_EL2: timerControl('CNTHP'),

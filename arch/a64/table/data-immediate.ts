@@ -97,14 +97,7 @@ export const dataImmediate: readonly Instruction[] = [
     t.setX(i.Rd);
   }),
   instruction('ADRP', '1 immlo 10000 immhi Rd', 'ADRP <Xd>, <label>', {}, (t, i) => {
-    t.pc();
-    t.i64(-4096);
-    t.op(W.i64_and);
-    const pages = signExtend((i.immhi << 2) | i.immlo, 21);
-    if (pages !== 0) {
-      t.i64(pages * 4096);
-      t.op(W.i64_add);
-    }
+    t.page(signExtend((i.immhi << 2) | i.immlo, 21) * 4096);
     t.setX(i.Rd);
   }),
 
