@@ -32,6 +32,8 @@ interface Lists {
   readonly intid: Int32Array;
   /** LrState of each when the kernel was last asked. */
   readonly state: Int32Array;
+  /** Priority that each was taken with, or waits with. */
+  readonly priority: Int32Array;
   /** Something may have to be listed. */
   dirty: boolean;
   /** Look again what is left in the list registers before listing. */
@@ -68,6 +70,7 @@ export class VGic {
       vcpu,
       intid: new Int32Array(count).fill(FREE),
       state: new Int32Array(count),
+      priority: new Int32Array(count),
       dirty: false,
       stale: false,
       underflow: false,
@@ -192,11 +195,13 @@ export class VGic {
 
   /** Gives the model back the states that are in list registers, as `state` says. */
   #takeBack(cpu: number): void {
-    const { intid, state } = this.#lists[cpu]!;
+    const { intid, state, hardware } = this.#lists[cpu]!;
     const model = this.#model;
     for (let n = 0; n < intid.length; n++) {
       const listed = intid[n]!;
       if (listed === FREE) continue;
+      // Taken, a physical interrupt is pending again only when it has come again.
+      if (hardware.has(listed) && state[n] === LrState.ACTIVE) model.setLine(listed, false, cpu);
       if ((state[n]! & LrState.PENDING) !== 0 && !model.isPending(listed, cpu)) model.setPending(listed, true, cpu);
       if ((state[n]! & LrState.ACTIVE) !== 0) model.setActive(listed, true, cpu);
     }
@@ -219,8 +224,7 @@ export class VGic {
         yield* this.#clear(env, cpu, n);
         const irq = lists.hardware.get(intid);
         if (irq !== undefined && (before & LrState.ACTIVE) !== 0 && !model.isPending(intid, cpu)) {
-          // The guest has deactivated it at the distributor.
-          model.setLine(intid, false, cpu);
+          // The guest has deactivated it at the redistributor.
           yield* ackIrq(env, irq);
         }
       }
@@ -238,6 +242,8 @@ export class VGic {
     for (const intid of candidates) {
       // A listed level-sensitive interrupt stays a candidate while its level is high.
       if (lists.intid.includes(intid) && !model.isEdge(intid, cpu)) continue;
+      // The guest may turn out to be done with a physical interrupt when its list register is used for another.
+      if (!model.isPending(intid, cpu)) continue;
       if (yield* this.#inject(env, cpu, intid)) continue;
       if (!gathered) {
         gathered = true;
@@ -261,7 +267,8 @@ export class VGic {
   /** Puts a pending interrupt into any list register. @returns false when there is none. */
   *#inject(env: ServiceEnv, cpu: number, intid: number): Entry<boolean> {
     const lists = this.#lists[cpu]!;
-    const value = this.#value(cpu, intid, LrState.PENDING);
+    const priority = this.#model.priority(intid, cpu);
+    const value = this.#value(cpu, intid, LrState.PENDING, priority);
     const { error } = yield* tryCall(
       env,
       lists.vcpu,
@@ -278,6 +285,7 @@ export class VGic {
     // The guest was done with what stood there.
     const done = lists.intid[n]!;
     if (done !== intid && lists.hardware.has(done)) this.#model.setLine(done, false, cpu);
+    if (before !== n) lists.priority[n] = priority;
     lists.intid[n] = intid;
     lists.state[n] = LrState.PENDING;
     this.#model.setPending(intid, false, cpu);
@@ -288,7 +296,9 @@ export class VGic {
   *#put(env: ServiceEnv, cpu: number, n: number, state: number): Entry<void> {
     const lists = this.#lists[cpu]!;
     const intid = lists.intid[n]!;
-    const value = this.#value(cpu, intid, state);
+    // What is active keeps its priority: the guest's end of interrupt is for that one.
+    if ((state & LrState.ACTIVE) === 0) lists.priority[n] = this.#model.priority(intid, cpu);
+    const value = this.#value(cpu, intid, state, lists.priority[n]!);
     yield* call(env, lists.vcpu, Op.VCPU_INJECT, value, lists.hardware.get(intid) ?? 0, n);
     lists.state[n] = state;
     if (state & LrState.PENDING) this.#model.setPending(intid, false, cpu);
@@ -333,12 +343,12 @@ export class VGic {
     return intid < PRIVATE_INTIDS || model.target(intid) === cpu;
   }
 
-  #value(cpu: number, intid: number, state: number): bigint {
+  #value(cpu: number, intid: number, state: number, priority: number): bigint {
     const model = this.#model;
     const hardware = this.#lists[cpu]!.hardware.has(intid);
     return encodeListRegister({
       intid,
-      priority: model.priority(intid, cpu),
+      priority,
       group: model.group(intid, cpu),
       state,
       hardware,

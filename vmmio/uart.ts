@@ -91,7 +91,7 @@ export class SerialBridge {
   }
 
   #enable(): void {
-    const receive = this.uart.listening && this.uart.space > 0 ? RECEIVE | PL011_INT.BE : 0;
+    const receive = this.uart.listening && this.uart.space > 0 ? RECEIVE : 0;
     const mask = receive | (this.#blocked ? PL011_INT.TX : 0);
     if (mask === this.#mask) return;
     this.#mask = mask;
