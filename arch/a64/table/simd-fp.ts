@@ -1,6 +1,7 @@
 import type { Instruction } from '../encoding.ts';
 import { fpConvert } from './fp-convert.ts';
 import { fpScalar } from './fp-scalar.ts';
+import { fpVectorConvert } from './fp-vector-convert.ts';
 import { fpVector } from './fp-vector.ts';
 import { simdByElement } from './simd-by-element.ts';
 import { simdCopy } from './simd-copy.ts';
@@ -12,4 +13,4 @@ import { simdThreeDifferent } from './simd-three-different.ts';
 import { simdThreeSame } from './simd-three-same.ts';
 
 /** The rows of SIMD and floating point, but for loads and stores of whole registers (loads-stores.ts). */
-export const simdFp: readonly Instruction[] = [...simdCopy, ...simdPermute, ...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdShift, ...simdLoadStore, ...fpScalar, ...fpConvert, ...fpVector];
+export const simdFp: readonly Instruction[] = [...simdCopy, ...simdPermute, ...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdShift, ...simdLoadStore, ...fpScalar, ...fpConvert, ...fpVector, ...fpVectorConvert];
