@@ -53,8 +53,8 @@ export interface KernelOptions {
  */
 export type RunResult = 'idle' | 'yield' | 'halted';
 
-/** What a service's step costs of the limit, in instructions. */
-const STEP_COST = 500;
+/** What an entry to the kernel costs of the limit, in instructions. */
+const ENTRY_COST = 500;
 /** Service steps between two looks at the clock and the interrupts. */
 const STEPS_PER_LOOK = 32;
 
@@ -136,7 +136,7 @@ export class Kernel {
       const program = read32(k, thread + THREAD.PROGRAM);
       if (program !== 0) {
         this.#runService(thread, program - 1);
-        rest -= STEP_COST;
+        rest -= ENTRY_COST;
         steps++;
       } else if (read32(k, thread + THREAD.RESTART) !== 0) {
         this.#restart(thread);
@@ -144,7 +144,7 @@ export class Kernel {
       } else {
         const before = this.#retired();
         if (!this.#runNative(thread, rest)) return 'yield';
-        rest -= this.#retired() - before;
+        rest -= ENTRY_COST + this.#retired() - before;
         steps = STEPS_PER_LOOK;
       }
     }
