@@ -4,9 +4,9 @@ import type { Helper } from '../../core/helpers.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
 import { callExact, FLOAT, fpcrDefault, scalar, scalarResult, scalarRows, floatConstant, type Accept } from './fp-emit.ts';
-import { hostFuses } from './fp-fused.ts';
 import { expandFloat } from './simd-copy.ts';
 import { EXTRACT_U, keep, simd, splatConstant } from './simd-lanes.ts';
+import { hostFuses } from './simd-relaxed.ts';
 
 /** Floating-point arithmetic, comparison, selection and moves on scalars. */
 

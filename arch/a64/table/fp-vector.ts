@@ -4,10 +4,10 @@ import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction, Options } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch, vectorResult, type Accept } from './fp-emit.ts';
-import { hostFuses } from './fp-fused.ts';
 import { indexed } from './simd-by-element.ts';
 import { keep, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
 import { pushAlternate } from './simd-permute.ts';
+import { hostFuses } from './simd-relaxed.ts';
 
 /** Floating-point arithmetic and comparison on vectors, and its AdvSIMD scalar forms. */
 

@@ -5,6 +5,7 @@ import { fpVectorConvert } from './fp-vector-convert.ts';
 import { fpVector } from './fp-vector.ts';
 import { simdByElement } from './simd-by-element.ts';
 import { simdCopy } from './simd-copy.ts';
+import { simdCrypto } from './simd-crypto.ts';
 import { simdLoadStore } from './simd-load-store.ts';
 import { simdMisc } from './simd-misc.ts';
 import { simdPermute } from './simd-permute.ts';
@@ -13,4 +14,4 @@ import { simdThreeDifferent } from './simd-three-different.ts';
 import { simdThreeSame } from './simd-three-same.ts';
 
 /** The rows of SIMD and floating point, but for loads and stores of whole registers (loads-stores.ts). */
-export const simdFp: readonly Instruction[] = [...simdCopy, ...simdPermute, ...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdShift, ...simdLoadStore, ...fpScalar, ...fpConvert, ...fpVector, ...fpVectorConvert];
+export const simdFp: readonly Instruction[] = [...simdCopy, ...simdPermute, ...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdShift, ...simdLoadStore, ...fpScalar, ...fpConvert, ...fpVector, ...fpVectorConvert, ...simdCrypto];

@@ -20,6 +20,8 @@ const KEY = {
   RNDR: sysregKey(3, 3, 2, 4, 0),
   RNDRRS: sysregKey(3, 3, 2, 4, 1),
   DC_ZVA: sysregKey(1, 3, 7, 4, 1),
+  RNDR: sysregKey(3, 3, 2, 4, 0),
+  RNDRRS: sysregKey(3, 3, 2, 4, 1),
 } as const;
 
 const DAIF = PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F;
@@ -62,23 +64,17 @@ function inline(t: Translator, key: number, write: boolean): InlineAccess | unde
   const access = inlineAccess(key, write, el, e2h);
   // Whether HCR_EL2 traps EL0 depends on more than its bit.
   if (access === undefined || (access.hcr !== 0 && el === 0) || (write && access.slot < 0)) return undefined;
+  if (access.stackSelected && !t.context.stackSelected) return undefined;
   return access;
 }
 
-/** What must be tested when an access runs. */
+/** Leaves where HCR_EL2 traps an access when it runs. */
 function guard(t: Translator, access: InlineAccess, kind: number, i: Fields): void {
-  if (access.stackSelected) {
-    t.frameLoad(W.i32_load, F.PSTATE);
-    t.i32(PSTATE.SP);
-    t.op(W.i32_and, W.i32_eqz);
-    leaveIf(t, EXIT.undefined, 0);
-  }
-  if (access.hcr !== 0) {
-    t.frameLoad(W.i32_load, SR.HCR_EL2);
-    t.i32(access.hcr);
-    t.op(W.i32_and);
-    leaveIf(t, kind, (keyOf(i.word) << 5) | i.Rt);
-  }
+  if (access.hcr === 0) return;
+  t.frameLoad(W.i32_load, SR.HCR_EL2);
+  t.i32(access.hcr);
+  t.op(W.i32_and);
+  leaveIf(t, kind, (keyOf(i.word) << 5) | i.Rt);
 }
 
 function frameWord(t: Translator, offset: number, mask: number, Rt: number): void {
@@ -118,6 +114,7 @@ function readRegister(t: Translator, i: Fields): void {
   if (access === undefined) {
     t.serve(EXIT.mrs, (key << 5) | i.Rt);
     t.reloadX(i.Rt);
+    if (key === KEY.RNDR || key === KEY.RNDRRS) t.flagsInFrame();
     if (key === KEY.RNDR || key === KEY.RNDRRS) {
       t.flagsAtBlockStart(CC.frame);
       t.nzcv();
