@@ -1,9 +1,12 @@
 import { decode, type Decoded } from './decode.ts';
 import type { Flow } from './encoding.ts';
-import { addRoles, type Roles } from './roles.ts';
+import { rolesOf, type Roles } from './roles.ts';
 
 /** Instructions in a page of 4 KiB, the bound of a region. */
 export const PAGE_WORDS = 1024;
+
+/** Longest block: the count of its instructions has 8 bits where a fault reports it. */
+const MAX_BLOCK = 255;
 
 /** An edge: to a block of the region, or out of it to an offset (words from the page's start; may lie outside the page). */
 export interface Edge {
@@ -25,29 +28,81 @@ export interface Block {
   roles: Roles;
 }
 
+/** A decoded instruction with what the flow graph wants of it; `decoded` is undefined where nothing is allocated. */
+interface Info {
+  readonly decoded: Decoded | undefined;
+  readonly flow: Flow | 'undefined';
+  /** Byte offset of a direct branch's target. */
+  readonly offset: number;
+  readonly roles: Roles;
+}
+
+const NO_ROLES: Roles = { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlags: false };
+
+function describe(word: number): Info {
+  const decoded = decode(word);
+  if (decoded === undefined) return { decoded, flow: 'undefined', offset: 0, roles: NO_ROLES };
+  const { row, fields } = decoded;
+  return { decoded, flow: row.flow, offset: row.offset?.(fields) ?? 0, roles: rolesOf(row, fields) };
+}
+
+/** Recently seen words: code repeats itself. Direct mapped. */
+const MEMO_BITS = 16;
+const memoWords = new Uint32Array(1 << MEMO_BITS);
+const memo: (Info | undefined)[] = new Array<Info | undefined>(1 << MEMO_BITS).fill(undefined);
+
+function info(word: number): Info {
+  const slot = Math.imul(word, 0x9e3779b1) >>> (32 - MEMO_BITS);
+  const known = memo[slot];
+  if (known !== undefined && memoWords[slot] === word) return known;
+  const fresh = describe(word);
+  memoWords[slot] = word;
+  memo[slot] = fresh;
+  return fresh;
+}
+
+// Marks of the page at hand, by word: valid where they equal `generation`.
+let generation = 0;
+const reached = new Int32Array(PAGE_WORDS);
+const leader = new Int32Array(PAGE_WORDS + 1);
+const blockOf = new Int32Array(PAGE_WORDS + 1);
+const infos: Info[] = new Array<Info>(PAGE_WORDS);
+
 /**
  * Finds the blocks that are statically reachable from a word of a page without leaving it, going on after calls.
  * Block 0 is the entry; blocks are in reverse postorder.
- * @param word reads a word of the page
+ * @param words the page's instruction words
+ * @param first index of the page's first word in `words`
+ * @param isEntry whether another region begins at a word, which this one then does not run into; absent: none
  */
-export function findBlocks(entry: number, word: (index: number) => number, maxWords: number): Block[] {
-  const decoded = new Map<number, Decoded | undefined>();
-  const leaders = new Set<number>([entry]);
+export function findBlocks(entry: number, words: Int32Array, first: number, maxWords: number, isEntry?: (word: number) => boolean): Block[] {
+  generation++;
+  const leaders: number[] = [entry];
+  leader[entry] = generation;
+  const lead = (at: number): void => {
+    if (leader[at] === generation) return;
+    leader[at] = generation;
+    leaders.push(at);
+  };
   const work = [entry];
-  while (work.length > 0 && decoded.size < maxWords) {
+  let count = 0;
+  while (work.length > 0 && count < maxWords) {
     let at = work.pop()!;
-    while (at >= 0 && at < PAGE_WORDS && !decoded.has(at)) {
-      const d = decode(word(at));
-      decoded.set(at, d);
-      const flow = d?.row.flow ?? 'exit';
+    while (at >= 0 && at < PAGE_WORDS && reached[at] !== generation) {
+      if (at !== entry && isEntry !== undefined && isEntry(at)) break;
+      reached[at] = generation;
+      count++;
+      const d = info(words[first + at]! >>> 0);
+      infos[at] = d;
+      const { flow } = d;
       if (flow === 'next') {
         at++;
         continue;
       }
-      if (d !== undefined && (flow === 'jump' || flow === 'branch')) {
-        const target = at + (d.row.offset!(d.fields) >> 2);
+      if (flow === 'jump' || flow === 'branch') {
+        const target = at + (d.offset >> 2);
         if (target >= 0 && target < PAGE_WORDS) {
-          leaders.add(target);
+          lead(target);
           if (flow === 'jump') {
             // Straight on at the target, so that code is found in the order it runs.
             at = target;
@@ -59,7 +114,7 @@ export function findBlocks(entry: number, word: (index: number) => number, maxWo
       }
       if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') {
         at++;
-        leaders.add(at);
+        lead(at);
         continue;
       }
       break;
@@ -67,34 +122,34 @@ export function findBlocks(entry: number, word: (index: number) => number, maxWo
   }
 
   const blocks: Block[] = [];
-  const blockAt = new Map<number, number>();
-  for (const start of leaders) {
-    if (!decoded.has(start)) continue;
-    blockAt.set(start, blocks.length);
-    const block: Block = {
-      start,
-      count: 0,
-      instructions: [],
-      flow: 'next',
-      taken: undefined,
-      fall: undefined,
-      roles: { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlags: false },
-    };
+  for (let n = 0; n < leaders.length; n++) {
+    const start = leaders[n]!;
+    if (start >= PAGE_WORDS || reached[start] !== generation) {
+      blockOf[start] = -1;
+      continue;
+    }
+    blockOf[start] = blocks.length;
+    const roles: Roles = { ...NO_ROLES };
+    const block: Block = { start, count: 0, instructions: [], flow: 'next', taken: undefined, fall: undefined, roles };
     for (let at = start; ; ) {
-      const d = decoded.get(at);
-      block.instructions.push(d);
+      const d = infos[at]!;
+      block.instructions.push(d.decoded);
       block.count++;
-      if (d !== undefined) addRoles(d, block.roles);
-      const flow = d?.row.flow ?? 'undefined';
+      roles.readLo |= d.roles.readLo;
+      roles.readHi |= d.roles.readHi;
+      roles.writeLo |= d.roles.writeLo;
+      roles.writeHi |= d.roles.writeHi;
+      roles.setsFlags ||= d.roles.setsFlags;
+      const { flow } = d;
       at++;
       if (flow !== 'next') {
         block.flow = flow;
-        if (flow === 'jump' || flow === 'branch') block.taken = { block: -1, target: at - 1 + (d!.row.offset!(d!.fields) >> 2) };
+        if (flow === 'jump' || flow === 'branch') block.taken = { block: -1, target: at - 1 + (d.offset >> 2) };
         if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') block.fall = { block: -1, target: at };
         break;
       }
-      if (leaders.has(at) || !decoded.has(at) || block.count === 255) {
-        if (block.count === 255) leaders.add(at);
+      if (block.count === MAX_BLOCK) lead(at);
+      if (leader[at] === generation || at >= PAGE_WORDS || reached[at] !== generation) {
         block.fall = { block: -1, target: at };
         break;
       }
@@ -102,9 +157,14 @@ export function findBlocks(entry: number, word: (index: number) => number, maxWo
     blocks.push(block);
   }
   for (const block of blocks) {
-    for (const edge of [block.taken, block.fall]) if (edge !== undefined) edge.block = blockAt.get(edge.target) ?? -1;
+    if (block.taken !== undefined) block.taken.block = blockAt(block.taken.target);
+    if (block.fall !== undefined) block.fall.block = blockAt(block.fall.target);
   }
-  return reversePostorder(blocks, blockAt.get(entry)!);
+  return reversePostorder(blocks, blockOf[entry]!);
+}
+
+function blockAt(word: number): number {
+  return word >= 0 && word <= PAGE_WORDS && leader[word] === generation ? blockOf[word]! : -1;
 }
 
 function reversePostorder(blocks: Block[], entry: number): Block[] {

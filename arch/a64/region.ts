@@ -162,13 +162,14 @@ export class RegionBuilder {
 
   /**
    * Translates the region at word `entry` of a page.
-   * @param word reads a word of the page
+   * @param words holds the page's instruction words, from index `first` on
    * @param optimize for speed; else for little code
+   * @param isEntry whether another region begins at a word of the page, which this one then jumps to
    */
-  build(entry: number, word: (index: number) => number, context: Context, optimize = true): Region {
+  build(entry: number, words: Int32Array, first: number, context: Context, optimize = true, isEntry?: (word: number) => boolean): Region {
     const t = this.t;
     t.optimize = optimize;
-    const blocks = (this.blocks = findBlocks(entry, word, MAX_INSTRUCTIONS));
+    const blocks = (this.blocks = findBlocks(entry, words, first, MAX_INSTRUCTIONS, isEntry));
     const s = (this.structure = structure(blocks));
     this.plan = plan(blocks, s, optimize);
     this.entry = entry;

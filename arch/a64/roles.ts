@@ -1,7 +1,6 @@
 import type { AnyFields, Instruction } from './encoding.ts';
 import { CC } from './flags.ts';
 import { Translator, type Context } from './translator.ts';
-import type { Decoded } from './decode.ts';
 
 /** Registers that an instruction may read and write: bit r of lo for X0–X30 and SP, of hi for V0–V31. */
 export interface Roles {
@@ -75,20 +74,27 @@ function shapeOf(row: Instruction, actual: AnyFields): Shape {
   return out;
 }
 
-/** Adds the roles of one decoded instruction to `out`. */
-export function addRoles(decoded: Decoded, out: Roles): void {
-  const { row, fields } = decoded;
+/** Bits of a row's words that do not matter for its shape: register fields and immediates. */
+const ignored = new Map<Instruction, number>();
+
+function ignoredBits(row: Instruction): number {
+  let bits = ignored.get(row);
+  if (bits === undefined) {
+    bits = 0;
+    for (const f of row.fields) if (REGISTER_FIELD.test(f.name) || f.name.startsWith('imm')) bits |= (2 ** f.width - 1) << f.lsb;
+    ignored.set(row, bits);
+  }
+  return bits;
+}
+
+/** The roles of the registers of an instruction. */
+export function rolesOf(row: Instruction, fields: AnyFields): Roles {
   let byKey = shapes.get(row);
   if (byKey === undefined) shapes.set(row, (byKey = new Map<number, Shape>()));
-  let key = fields.word;
-  for (const f of row.fields) if (REGISTER_FIELD.test(f.name) || f.name.startsWith('imm')) key &= ~((2 ** f.width - 1) << f.lsb);
+  const key = fields.word & ~ignoredBits(row);
   let shape = byKey.get(key);
   if (shape === undefined) byKey.set(key, (shape = shapeOf(row, fields)));
-  out.readLo |= shape.fixed.readLo;
-  out.readHi |= shape.fixed.readHi;
-  out.writeLo |= shape.fixed.writeLo;
-  out.writeHi |= shape.fixed.writeHi;
-  out.setsFlags ||= shape.fixed.setsFlags;
+  const out = { ...shape.fixed };
   for (const f of shape.fields) {
     const n = fields[f.name]!;
     const bit = 1 << n;
@@ -97,4 +103,5 @@ export function addRoles(decoded: Decoded, out: Roles): void {
     if (f.readV) out.readHi |= bit;
     if (f.writeV) out.writeHi |= bit;
   }
+  return out;
 }

@@ -1,3 +1,4 @@
+import { PAGE_WORDS } from '../a64/flowgraph.ts';
 import { RegionBuilder, type Region } from '../a64/region.ts';
 import type { Context } from '../a64/translator.ts';
 import { RegionModules, type RuntimeExports } from './runtime.ts';
@@ -21,6 +22,8 @@ interface Entry {
 interface PageCode {
   /** By context, then by word in the page. */
   readonly entries: Map<number, Entry>[];
+  /** Per word: 1 where a region has it. */
+  readonly covered: Uint8Array;
 }
 
 /** What the translator did. */
@@ -90,14 +93,14 @@ export class CodeCache {
     const pageHost = (host & ~0xfff) >>> 0;
     const word = (host & 0xfff) >> 2;
     let page = this.pages.get(pageHost);
-    if (page === undefined) this.pages.set(pageHost, (page = { entries: [] }));
+    if (page === undefined) this.pages.set(pageHost, (page = { entries: [], covered: new Uint8Array(PAGE_WORDS) }));
     const entries = (page.entries[context] ??= new Map<number, Entry>());
     const entry = entries.get(word);
     if (entry !== undefined && (!entry.stale || this.unchanged(pageHost, entry))) {
       entry.stale = false;
       return entry.index;
     }
-    return this.translate(pageHost, word, context, entries, false, this.next++);
+    return this.translate(pageHost, page, word, context, false, this.next++);
   }
 
   /**
@@ -110,11 +113,11 @@ export class CodeCache {
   sample(host: number, word: number, context: number, optimized: boolean): boolean {
     if (optimized) return false;
     const pageHost = (host & ~0xfff) >>> 0;
-    const entries = this.pages.get(pageHost)?.entries[context];
-    const entry = entries?.get(word);
-    if (entries === undefined || entry === undefined || entry.stale) return false;
+    const page = this.pages.get(pageHost);
+    const entry = page?.entries[context]?.get(word);
+    if (page === undefined || entry === undefined || entry.stale) return false;
     if (entry.optimized) return true;
-    if (++entry.samples >= HOT_SAMPLES) this.translate(pageHost, word, context, entries, true, entry.index);
+    if (++entry.samples >= HOT_SAMPLES) this.translate(pageHost, page, word, context, true, entry.index);
     return false;
   }
 
@@ -123,9 +126,9 @@ export class CodeCache {
     const pageHost = (host & ~0xfff) >>> 0;
     const word = (host & 0xfff) >>> 2;
     this.find(host, context);
-    const entries = this.pages.get(pageHost)!.entries[context]!;
-    const entry = entries.get(word)!;
-    if (!entry.optimized) this.translate(pageHost, word, context, entries, true, entry.index);
+    const page = this.pages.get(pageHost)!;
+    const entry = page.entries[context]!.get(word)!;
+    if (!entry.optimized) this.translate(pageHost, page, word, context, true, entry.index);
   }
 
   private unchanged(pageHost: number, entry: Entry): boolean {
@@ -139,16 +142,22 @@ export class CodeCache {
     return true;
   }
 
-  private translate(pageHost: number, word: number, context: number, entries: Map<number, Entry>, optimize: boolean, index: number): number {
+  private translate(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): number {
+    const entries = page.entries[context]!;
     const start = performance.now();
     const base = pageHost >>> 2;
-    const region = this.builder.build(word, (i) => this.i32[base + i]! >>> 0, this.contexts[context]!, optimize);
+    // A place inside a region that was made before (control came back into its middle): go only as far as other
+    // regions begin, so that code is not translated over and over.
+    const inside = !optimize && page.covered[word] !== 0;
+    const isEntry = inside ? (at: number): boolean => entries.has(at) : undefined;
+    const region = this.builder.build(word, this.i32, base, this.contexts[context]!, optimize, isEntry);
     const words = new Int32Array(region.instructions);
     let k = 0;
     for (let e = 0; e < region.extents.length; e += 2) {
       const first = base + region.extents[e]!;
       const count = region.extents[e + 1]!;
       words.set(this.i32.subarray(first, first + count), k);
+      page.covered.fill(1, region.extents[e], region.extents[e]! + count);
       k += count;
     }
     if (index >= this.table.length) this.table.grow(4096);

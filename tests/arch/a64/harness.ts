@@ -2,8 +2,10 @@ import { CC, computeNzcv } from '../../../arch/a64/flags.ts';
 import { decode } from '../../../arch/a64/decode.ts';
 import { F, FRAME_SIZE } from '../../../arch/core/frame.ts';
 import { FP_HELPERS } from '../../../arch/core/helpers.ts';
-import { RegionBuilder } from '../../../arch/a64/region.ts';
-import { IMPORT_COUNT, MISS, TLB, Translator, type Context } from '../../../arch/a64/translator.ts';
+import { PAGE_WORDS } from '../../../arch/a64/flowgraph.ts';
+import { RegionBuilder, type Region } from '../../../arch/a64/region.ts';
+import { MISS, TLB, Translator, type Context } from '../../../arch/a64/translator.ts';
+import { makeRuntime, RegionModules, type RuntimeHost } from '../../../arch/core/runtime.ts';
 import { CodeBuffer } from '../../../arch/wasm/buffer.ts';
 import { T, W } from '../../../arch/wasm/opcodes.ts';
 
@@ -23,7 +25,12 @@ const TLB_HOST = FRAME + FRAME_SIZE;
 const DATA_HOST = 0x20000;
 const PAGES = (DATA_HOST + DATA_BYTES) / 65536;
 
-export type Path = 'fast' | 'miss' | 'bounce';
+/**
+ * How memory is reached: by the TLB in line; by misses, in RAM or the bounce buffer; by calls (code that is not
+ * optimized), through the TLB or misses to the bounce buffer.
+ */
+export const PATHS = ['fast', 'miss', 'bounce', 'call', 'call bounce'] as const;
+export type Path = (typeof PATHS)[number];
 
 /** What one run leaves behind besides the frame. */
 export interface Outcome {
@@ -34,30 +41,19 @@ export interface Outcome {
   faulted: boolean;
 }
 
-const REGION = 0;
-const SVC = 0xd4000001;
+/** Code at EL1 with nothing trapped. */
+export const CONTEXT: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true };
 
-function typesSection(out: CodeBuffer, scratch: CodeBuffer): void {
-  const types: [number[], number[]][] = [
-    [[T.i32, T.i64, T.i64, T.i32], [T.i32]],
-    [[T.i32], [T.i32]],
-    [[T.i32, T.i32, T.i64, T.i64], [T.i32]],
-    [[T.i32, T.i64, T.i32], [T.i32]],
-    [[T.i32, T.i32, T.i32], [T.i32]],
-  ];
-  out.section(1, scratch, (b) => {
-    b.u32(types.length);
-    for (const [from, to] of types) {
-      b.u8(0x60);
-      b.u32(from.length);
-      for (const v of from) b.u8(v);
-      b.u32(to.length);
-      for (const v of to) b.u8(v);
-    }
-  });
+/** Words and the address of the first; code depends on that address within its page only. */
+export interface Program {
+  readonly words: readonly number[];
+  readonly pc: bigint;
 }
 
-type Region = (frame: number, pc: bigint, ret: bigint, depth: number) => number;
+/** A compiled program. */
+export type Compiled = (frame: number, pc: bigint, ret: bigint, depth: number) => number;
+
+const SVC = 0xd4000001;
 
 export class Harness {
   readonly memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
@@ -67,76 +63,51 @@ export class Harness {
   readonly frame = FRAME;
   /** The data area. */
   readonly data = this.u8.subarray(DATA_HOST, DATA_HOST + DATA_BYTES);
-  path: Path = 'fast';
-  context: Context = { el: 1, fpTrap: false, e2h: false };
+  private path: Path = 'fast';
+  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true };
   private outcome: Outcome = { taken: false, exit: undefined, faulted: false };
   private readonly t = new Translator();
   private readonly builder = new RegionBuilder();
 
-  /** Prepares functions that share one module: each a list of words, the first at `pc`. */
-  compile(programs: readonly (readonly number[])[]): Region[] {
-    return this.instantiate(programs.map((words) => this.body(words)));
+  /** Compiles programs as straight-line code, in one module. */
+  compile(programs: readonly Program[], path: Path): Compiled[] {
+    this.path = path;
+    return this.instantiate(programs.map((p) => this.straight(p)));
   }
 
   /** The same through the region builder; behind each program stands an SVC. */
-  compileRegions(programs: readonly (readonly number[])[]): Region[] {
-    return this.instantiate(programs.map((words) => this.builder.build(0, (index) => words[index] ?? SVC, this.context).body));
+  compileRegions(programs: readonly Program[], path: Path): Compiled[] {
+    this.path = path;
+    return this.instantiate(
+      programs.map(({ words, pc }) => {
+        const entry = Number((pc >> 2n) & 1023n);
+        const page = new Int32Array(PAGE_WORDS).fill(SVC);
+        page.set(words.slice(0, PAGE_WORDS - entry), entry);
+        return this.builder.build(entry, page, 0, this.context, this.optimize);
+      }),
+    );
   }
 
-  private instantiate(bodies: readonly Uint8Array[]): Region[] {
-    const out = new CodeBuffer();
-    const scratch = new CodeBuffer();
-    for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
-    typesSection(out, scratch);
-    const imports = ['readMiss', 'writeMiss', 'commit', 'nzcv', 'lookup', 'exit', 'helper'];
-    const importTypes = [0, 0, 1, 2, 3, 4, 4];
-    out.section(2, scratch, (b) => {
-      b.u32(imports.length + 2);
-      b.name('e');
-      b.name('table');
-      b.u8(1);
-      b.u8(T.funcref);
-      b.u8(0);
-      b.u32(0);
-      b.name('e');
-      b.name('memory');
-      b.u8(2);
-      b.u8(3);
-      b.u32(PAGES);
-      b.u32(PAGES);
-      imports.forEach((name, i) => {
-        b.name('e');
-        b.name(name);
-        b.u8(0);
-        b.u32(importTypes[i]!);
-      });
-    });
-    out.section(3, scratch, (b) => {
-      b.u32(bodies.length);
-      for (let i = 0; i < bodies.length; i++) b.u32(REGION);
-    });
-    out.section(7, scratch, (b) => {
-      b.u32(bodies.length);
-      bodies.forEach((_, i) => {
-        b.name(`f${i}`);
-        b.u8(0);
-        b.u32(IMPORT_COUNT + i);
-      });
-    });
-    out.section(10, scratch, (b) => {
-      b.u32(bodies.length);
-      for (const body of bodies) {
-        b.u32(body.length);
-        b.append(body);
-      }
-    });
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(out.view()), { e: this.imports() });
-    return bodies.map((_, i) => instance.exports[`f${i}`] as Region);
+  private get optimize(): boolean {
+    return !this.path.startsWith('call');
   }
 
-  private body(words: readonly number[]): Uint8Array {
+  private get bounces(): boolean {
+    return this.path.endsWith('bounce');
+  }
+
+  private instantiate(regions: readonly Region[]): Compiled[] {
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 + regions.length });
+    const runtime = makeRuntime(this.memory, PAGES, table, this.host);
+    const modules = new RegionModules(this.memory, PAGES, table, runtime);
+    modules.instantiate(modules.encode(regions, 1));
+    return regions.map((_, k) => table.get(1 + k) as Compiled);
+  }
+
+  private straight({ words, pc }: Program): Region {
     const t = this.t;
-    t.begin(this.context);
+    t.begin(this.context, Number(pc & 4095n));
+    t.optimize = this.optimize;
     t.chain = new Uint8Array(0);
     t.op(W.block, T.void);
     t.depth++;
@@ -186,14 +157,14 @@ export class Harness {
       header.u8(type);
     }
     header.append(t.code.view());
-    return header.view().slice();
+    return { entry: 0, context: this.context, body: header.view().slice(), extents: [], instructions: words.length };
   }
 
-  private imports(): Record<string, WebAssembly.ImportValue> {
+  private get host(): RuntimeHost {
     const { i32, u8, i64 } = this;
-    const translate = (va: bigint, info: number): number => {
+    const translate = (frame: number, info: number): number => {
       const size = info & MISS.sizeMask;
-      const at = Number(BigInt.asUintN(64, va) - DATA);
+      const at = Number(BigInt.asUintN(64, i64[(frame + F.ARG0) >> 3]!) - DATA);
       if (at < 0 || at + size > DATA_BYTES || ((info & MISS.aligned) !== 0 && (at & (size - 1)) !== 0)) {
         this.outcome.faulted = true;
         return 0;
@@ -201,50 +172,40 @@ export class Harness {
       return DATA_HOST + at;
     };
     return {
-      memory: this.memory,
-      table: new WebAssembly.Table({ element: 'anyfunc', initial: 0 }),
-      readMiss: (frame: number, va: bigint, _pc: bigint, info: number): number => {
-        const host = translate(va, info);
-        if (host === 0 || this.path !== 'bounce') return host;
+      readMiss: (frame, info) => {
+        const host = translate(frame, info);
+        if (host === 0 || !this.bounces) return host;
         u8.copyWithin(frame + F.BOUNCE, host, host + (info & MISS.sizeMask));
         return frame + F.BOUNCE;
       },
-      writeMiss: (frame: number, va: bigint, _pc: bigint, info: number): number => {
-        const host = translate(va, info);
+      writeMiss: (frame, info) => {
+        const host = translate(frame, info);
         i32[(frame + F.BOUNCE_SIZE) >> 2] = 0;
-        if (host === 0 || this.path !== 'bounce' || (info & MISS.atomic) !== 0) return host;
+        if (host === 0 || !this.bounces || (info & MISS.atomic) !== 0) return host;
         i32[(frame + F.BOUNCE_ADDRESS) >> 2] = host;
         i32[(frame + F.BOUNCE_SIZE) >> 2] = info & MISS.sizeMask;
         return frame + F.BOUNCE;
       },
-      commit: (frame: number): number => {
+      commit: (frame) => {
         const host = i32[(frame + F.BOUNCE_ADDRESS) >> 2]!;
         u8.copyWithin(host, frame + F.BOUNCE, frame + F.BOUNCE + i32[(frame + F.BOUNCE_SIZE) >> 2]!);
         return 0;
       },
-      nzcv: (frame: number, cc: number, a: bigint, b: bigint): number => {
-        if (cc === CC.frame) {
-          cc = i32[(frame + F.CC) >> 2]!;
-          a = i64[(frame + F.CC_A) >> 3]!;
-          b = i64[(frame + F.CC_B) >> 3]!;
-        }
-        return computeNzcv(cc, Number(a >> 32n), Number(BigInt.asIntN(32, a)), Number(b >> 32n), Number(BigInt.asIntN(32, b)));
-      },
-      lookup: () => 0,
-      exit: (_frame: number, kind: number, operand: number): number => {
+      resolve: () => 0,
+      exit: (_frame, kind, operand) => {
         this.outcome.exit = { kind, operand };
         return 1;
       },
-      helper: (frame: number, id: number, argument: number): number => FP_HELPERS[id]!(i32, u8, frame, argument),
+      helper: (frame, id, argument) => FP_HELPERS[id]!(i32, u8, frame, argument),
     };
   }
 
   /** Runs one compiled program on the frame as it stands. */
-  run(region: Region, pc: bigint): Outcome {
+  run(region: Compiled, pc: bigint): Outcome {
     this.outcome = { taken: false, exit: undefined, faulted: false };
     const tlb = TLB_HOST >> 2;
     this.i32.fill(-1, tlb, tlb + TLB.bytes / 4);
-    if (this.path === 'fast') {
+    if (this.path === 'fast' || this.path === 'call') {
       for (let page = 0; page < DATA_BYTES; page += 4096) {
         const va = DATA + BigInt(page);
         const entry = TLB_HOST + (Number(va >> 12n) & (TLB.entries - 1)) * TLB.entrySize;
