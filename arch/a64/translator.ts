@@ -679,6 +679,16 @@ export class Translator {
     this.op(words ? (negate ? W.i32_ge_s : W.i32_lt_s) : negate ? W.i64_ge_s : W.i64_lt_s);
   }
 
+  /** The core has set NZCV in the frame. */
+  flagsInFrame(): void {
+    if (this.ccLocal >= 0) {
+      this.i32(CC.frame);
+      this.set(this.ccLocal);
+    }
+    this.cc = CC.frame;
+    this.conditional = undefined;
+  }
+
   /** Forgets what is known of the flags at compile time (a block's start). */
   flagsAtBlockStart(cc: number): void {
     this.fpFastKnown = false;

@@ -42,6 +42,8 @@ export interface CoreState {
   /** Counter ticks (CNTPCT_EL0) now, and the ticks per second. */
   counter(): number;
   readonly counterFrequency: number;
+  /** Source of RNDR's and RNDRRS's values, 64 bits; the host's without it. */
+  random?(): bigint;
   /** Generic timers' registers changed: the core computes the next deadline and the timers' interrupt lines anew. */
   timersChanged(): void;
   /** GIC CPU interface registers (ICC_*, ICV_*, ICH_*) by encoding key; undefined result: not there (UNDEFINED). */

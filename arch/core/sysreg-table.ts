@@ -66,7 +66,7 @@ const SCTLR_BITS = [0, 1, 2, 3, 4, 12, 14, 15, 16, 18, 19, 20, 23, 26, 44] as co
 /** EOS, EIS, nTLSMD, LSMAOE: RES1 without FEAT_ExS and FEAT_LSMAOC. */
 const SCTLR_ONE = bits(11, 22, 28, 29);
 const TCR_EL1_BITS = bits([5, 0], [34, 7], [42, 36], 55, 56);
-const SPSR_BITS = bits([31, 28], [23, 20], 12, [9, 6], [4, 0]);
+const SPSR_BITS = bits([31, 28], [24, 20], 12, [9, 6], [4, 0]);
 const TIMER = { el: 0, effect: 'timers' } as const;
 const CTL_BITS = bits(0, 1);
 
@@ -208,7 +208,11 @@ const TIMERS = {
   CNTFRQ_EL0: { at: '3 3 14 0 0', readEl: 0, writeEl: 2, mask: bits([31, 0]), check: 'counterFrequency' },
   CNTPCT_EL0: { at: '3 3 14 0 1', el: 0, ...RO, computed: true, check: 'physicalCounter' },
   CNTVCT_EL0: { at: '3 3 14 0 2', el: 0, ...RO, computed: true, check: 'virtualCounter' },
-  CNTKCTL_EL1: { at: '3 0 14 1 0', mask: bits([9, 0]), e2h: 'CNTHCTL_EL2' },
+  // Reading a count is ordered as it stands: the self-synchronized views are the same.
+  CNTPCTSS_EL0: { at: '3 3 14 0 5', el: 0, ...RO, computed: true, check: 'physicalCounter', feature: 'FEAT_ECV' },
+  CNTVCTSS_EL0: { at: '3 3 14 0 6', el: 0, ...RO, computed: true, check: 'virtualCounter', feature: 'FEAT_ECV' },
+  CNTPOFF_EL2: { at: '3 4 14 0 6', el: 2, effect: 'timers', feature: 'FEAT_ECV' },
+  CNTKCTL_EL1: { at: '3 0 14 1 0', mask: bits([9, 0], 17), e2h: 'CNTHCTL_EL2' },
   CNTP_TVAL_EL0: { at: '3 3 14 2 0', el: 0, computed: true, check: 'physicalTimer', e2h: 'CNTHP_TVAL_EL2' },
   CNTP_CTL_EL0: { at: '3 3 14 2 1', ...TIMER, mask: CTL_BITS, check: 'physicalTimer', e2h: 'CNTHP_CTL_EL2' },
   CNTP_CVAL_EL0: { at: '3 3 14 2 2', ...TIMER, check: 'physicalTimer', e2h: 'CNTHP_CVAL_EL2' },
@@ -216,7 +220,7 @@ const TIMERS = {
   CNTV_CTL_EL0: { at: '3 3 14 3 1', ...TIMER, mask: CTL_BITS, check: 'virtualTimer', e2h: 'CNTHV_CTL_EL2' },
   CNTV_CVAL_EL0: { at: '3 3 14 3 2', ...TIMER, check: 'virtualTimer', e2h: 'CNTHV_CVAL_EL2' },
   CNTVOFF_EL2: { at: '3 4 14 0 3', el: 2, effect: 'timers' },
-  CNTHCTL_EL2: { at: '3 4 14 1 0', el: 2, mask: bits([11, 0]), reset: 3n },
+  CNTHCTL_EL2: { at: '3 4 14 1 0', el: 2, mask: bits([17, 0]), reset: 3n, effect: 'timers' },
   CNTHP_TVAL_EL2: { at: '3 4 14 2 0', el: 2, computed: true },
   CNTHP_CTL_EL2: { at: '3 4 14 2 1', el: 2, mask: CTL_BITS, effect: 'timers' },
   CNTHP_CVAL_EL2: { at: '3 4 14 2 2', el: 2, effect: 'timers' },

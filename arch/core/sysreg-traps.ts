@@ -74,6 +74,11 @@ function counterControl2(core: CoreState, el: number, nVhe: number, vhe: number)
   return bit(core, SR.CNTHCTL_EL2, bit(core, SR.HCR_EL2, HCR.E2H) ? vhe : nVhe) ? ALLOWED : TRAP_EL2;
 }
 
+/** CNTHCTL_EL2.{EL1TVT, EL1TVCT} of FEAT_ECV. */
+function virtualControl(core: CoreState, el: number, n: number): Verdict {
+  return el < 2 && !inHost(core) && bit(core, SR.CNTHCTL_EL2, n) ? TRAP_EL2 : ALLOWED;
+}
+
 function debugTrap(core: CoreState, el: number, control: number): Verdict {
   if (el === 2) return ALLOWED;
   const all = bit(core, SR.MDCR_EL2, MDCR.TDE) || bit(core, SR.HCR_EL2, HCR.TGE);
@@ -147,9 +152,9 @@ export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: 
   },
   counterFrequency: (core, el) => counterControl(core, el, 0, 1),
   physicalCounter: (core, el) => counterControl(core, el, 0, 0) || counterControl2(core, el, 0, 10),
-  virtualCounter: (core, el) => counterControl(core, el, 1, 1),
+  virtualCounter: (core, el) => counterControl(core, el, 1, 1) || virtualControl(core, el, 14),
   physicalTimer: (core, el) => counterControl(core, el, 9, 9) || counterControl2(core, el, 1, 11),
-  virtualTimer: (core, el) => counterControl(core, el, 8, 8),
+  virtualTimer: (core, el) => counterControl(core, el, 8, 8) || virtualControl(core, el, 13),
   // SP_EL0 cannot be named while it is the stack pointer in use.
   spEl0: (core) => (bit(core, F.PSTATE, 0) ? ALLOWED : UNDEFINED),
   gicCommon: (core, el) => gicTrap(core, el, ICH_HCR.TC),

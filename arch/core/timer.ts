@@ -16,21 +16,23 @@ interface Timer {
   readonly output: number;
   readonly ctl: number;
   readonly cval: number;
-  /** CNTV counts from CNTVOFF_EL2. */
-  readonly offset: boolean;
+  /** CNTV counts from CNTVOFF_EL2, CNTP from CNTPOFF_EL2 where CNTHCTL_EL2.ECV says so. */
+  readonly offset: 'virtual' | 'physical' | undefined;
 }
 
 const TIMERS: Record<TimerName, Timer> = {
-  CNTP: { output: TIMER.PHYSICAL, ctl: SR.CNTP_CTL_EL0, cval: SR.CNTP_CVAL_EL0, offset: false },
-  CNTV: { output: TIMER.VIRTUAL, ctl: SR.CNTV_CTL_EL0, cval: SR.CNTV_CVAL_EL0, offset: true },
-  CNTHP: { output: TIMER.EL2_PHYSICAL, ctl: SR.CNTHP_CTL_EL2, cval: SR.CNTHP_CVAL_EL2, offset: false },
-  CNTHV: { output: TIMER.EL2_VIRTUAL, ctl: SR.CNTHV_CTL_EL2, cval: SR.CNTHV_CVAL_EL2, offset: false },
+  CNTP: { output: TIMER.PHYSICAL, ctl: SR.CNTP_CTL_EL0, cval: SR.CNTP_CVAL_EL0, offset: 'physical' },
+  CNTV: { output: TIMER.VIRTUAL, ctl: SR.CNTV_CTL_EL0, cval: SR.CNTV_CVAL_EL0, offset: 'virtual' },
+  CNTHP: { output: TIMER.EL2_PHYSICAL, ctl: SR.CNTHP_CTL_EL2, cval: SR.CNTHP_CVAL_EL2, offset: undefined },
+  CNTHV: { output: TIMER.EL2_VIRTUAL, ctl: SR.CNTHV_CTL_EL2, cval: SR.CNTHV_CVAL_EL2, offset: undefined },
 };
 const ALL = Object.values(TIMERS);
 
 const ENABLE = 1;
 const IMASK = 2;
 const ISTATUS = 4n;
+/** CNTHCTL_EL2.ECV. */
+const CNTHCTL_ECV = 12;
 
 function read64(core: CoreState, offset: number): bigint {
   return BigInt.asUintN(64, core.i64[(core.frame + offset) >> 3]!);
@@ -39,12 +41,24 @@ function read64(core: CoreState, offset: number): bigint {
 /** The count that a timer compares with, 64 bits. */
 function count(core: CoreState, timer: Timer): bigint {
   const physical = BigInt(core.counter());
-  return timer.offset ? BigInt.asUintN(64, physical - read64(core, SR.CNTVOFF_EL2)) : physical;
+  if (timer.offset === undefined) return physical;
+  const offset = timer.offset === 'virtual' ? read64(core, SR.CNTVOFF_EL2) : physicalOffset(core);
+  return BigInt.asUintN(64, physical - offset);
 }
 
-/** CNTPCT_EL0. */
+/** What EL1's and EL0's physical count is behind the real one (FEAT_ECV). */
+function physicalOffset(core: CoreState): bigint {
+  return bit(core, SR.CNTHCTL_EL2, CNTHCTL_ECV) && !inHost(core) ? read64(core, SR.CNTPOFF_EL2) : 0n;
+}
+
+/** The count that TVAL is relative to: EL2 has no physical offset. */
+function viewedCount(core: CoreState, timer: Timer): bigint {
+  return timer.offset === 'physical' && currentEl(core) === 2 ? BigInt(core.counter()) : count(core, timer);
+}
+
+/** CNTPCT_EL0 as the current EL sees it. */
 export function physicalCount(core: CoreState): bigint {
-  return BigInt(core.counter());
+  return viewedCount(core, TIMERS.CNTP);
 }
 
 /** CNTVCT_EL0 as the current EL sees it: a host at EL2 has no virtual offset. */
@@ -65,13 +79,13 @@ export function readTimerControl(core: CoreState, name: TimerName): bigint {
 /** TVAL: the low 32 bits of what is left until CVAL. */
 export function readTimerValue(core: CoreState, name: TimerName): bigint {
   const timer = TIMERS[name];
-  return BigInt.asUintN(32, read64(core, timer.cval) - count(core, timer));
+  return BigInt.asUintN(32, read64(core, timer.cval) - viewedCount(core, timer));
 }
 
 /** Writes TVAL: CVAL becomes the count plus the signed 32-bit value. */
 export function writeTimerValue(core: CoreState, name: TimerName, value: bigint): void {
   const timer = TIMERS[name];
-  const cval = count(core, timer) + BigInt.asIntN(32, value);
+  const cval = viewedCount(core, timer) + BigInt.asIntN(32, value);
   core.i64[(core.frame + timer.cval) >> 3] = BigInt.asIntN(64, cval);
 }
 

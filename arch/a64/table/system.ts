@@ -3,7 +3,6 @@ import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import { CC } from '../flags.ts';
 import { EXIT, IMPORT, MISS, P, type Translator } from '../translator.ts';
 
 /**
@@ -20,8 +19,6 @@ const KEY = {
   RNDR: sysregKey(3, 3, 2, 4, 0),
   RNDRRS: sysregKey(3, 3, 2, 4, 1),
   DC_ZVA: sysregKey(1, 3, 7, 4, 1),
-  RNDR: sysregKey(3, 3, 2, 4, 0),
-  RNDRRS: sysregKey(3, 3, 2, 4, 1),
 } as const;
 
 const DAIF = PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F;
@@ -115,11 +112,6 @@ function readRegister(t: Translator, i: Fields): void {
     t.serve(EXIT.mrs, (key << 5) | i.Rt);
     t.reloadX(i.Rt);
     if (key === KEY.RNDR || key === KEY.RNDRRS) t.flagsInFrame();
-    if (key === KEY.RNDR || key === KEY.RNDRRS) {
-      t.flagsAtBlockStart(CC.frame);
-      t.nzcv();
-      t.setNzcv();
-    }
     return;
   }
   guard(t, access, EXIT.mrs, i);

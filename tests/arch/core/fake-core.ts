@@ -19,6 +19,7 @@ export class FakeCore implements CoreState {
   readonly index: number;
   readonly counterFrequency = 62_500_000;
   now = 0;
+  random?: () => bigint;
   contextChanges = 0;
   interruptChanges = 0;
   timerChanges = 0;

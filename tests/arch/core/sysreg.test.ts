@@ -159,6 +159,14 @@ describe('identification', () => {
   });
 });
 
+test('RNDR takes its value from the core, and clears NZCV', () => {
+  const core = new FakeCore(0);
+  core.msr('NZCV', 0xf000_0000n);
+  core.random = () => -2n;
+  expect(core.mrs('RNDR')).toBe((1n << 64n) - 2n);
+  expect(core.mrs('NZCV')).toBe(0n);
+});
+
 describe('trap controls', () => {
   const hcr =
     (...numbers: number[]) =>

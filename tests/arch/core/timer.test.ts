@@ -66,3 +66,31 @@ test('the EL2 timers have outputs of their own', () => {
   core.msr('CNTHV_CTL_EL2', 1n);
   expect(timerOutputs(core)).toBe(TIMER.EL2_PHYSICAL | TIMER.EL2_VIRTUAL);
 });
+
+test('FEAT_ECV: EL1 and EL0 count from CNTPOFF_EL2 where CNTHCTL_EL2.ECV says so, EL2 and a host do not', () => {
+  const core = new FakeCore(1);
+  core.now = 1000;
+  core.set('CNTPOFF_EL2', 600n);
+  expect(core.mrs('CNTPCT_EL0')).toBe(1000n);
+  core.setBits('CNTHCTL_EL2', 12);
+  expect([core.mrs('CNTPCT_EL0'), core.mrs('CNTPCTSS_EL0')]).toEqual([400n, 400n]);
+  core.msr('CNTP_TVAL_EL0', 100n);
+  expect(core.get('CNTP_CVAL_EL0')).toBe(500n);
+  core.msr('CNTP_CTL_EL0', 1n);
+  expect(nextTimerTicks(core)).toBe(1100);
+  core.el = 2;
+  expect(core.mrs('CNTPCT_EL0')).toBe(1000n);
+  core.el = 0;
+  core.setBits('HCR_EL2', HCR.E2H, HCR.TGE);
+  expect(core.mrs('CNTPCTSS_EL0')).toBe(1000n);
+});
+
+test('FEAT_ECV: CNTHCTL_EL2.{EL1TVT, EL1TVCT} trap the virtual timer and count of EL1', () => {
+  const core = new FakeCore(1);
+  const trapped = (name: string): boolean => typeof core.mrs(name) !== 'bigint';
+  core.setBits('CNTHCTL_EL2', 13);
+  expect([trapped('CNTV_CTL_EL0'), trapped('CNTVCT_EL0')]).toEqual([true, false]);
+  core.set('CNTHCTL_EL2', 3n);
+  core.setBits('CNTHCTL_EL2', 14);
+  expect([trapped('CNTV_CVAL_EL0'), trapped('CNTVCTSS_EL0'), trapped('CNTPCT_EL0')]).toEqual([false, true, false]);
+});
