@@ -139,6 +139,18 @@ export function testable(row: Instruction): boolean {
   return (row.flow === 'next' || row.flow === 'branch') && !['SYS', 'SYSL', 'MSR (immediate)'].includes(row.name);
 }
 
+/** The word with its should-be bits as the assembler writes them. */
+export function withShouldBits(row: Instruction, word: number): number {
+  let lsb = 32;
+  for (const box of row.pattern.split(/\s+/)) {
+    const should = /^\(([01]+)\)$/.exec(box)?.[1];
+    const width = should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
+    lsb -= width;
+    if (should !== undefined) word = ((word & ~((2 ** width - 1) << lsb)) | (parseInt(should, 2) << lsb)) >>> 0;
+  }
+  return word;
+}
+
 /** SUBS, ADDS, ANDS, ADCS, SBCS, CCMP or CCMN of two registers, so that flags are read in each way they may be kept. */
 function flagSetter(next: () => number): number {
   const base = [0x6b00001f, 0x2b00001f, 0x6a00001f, 0x3a00001f, 0x7a00001f, 0x7a400000, 0x3a400000][next() % 7]!;
@@ -172,14 +184,7 @@ export function draw(row: Instruction, seed: number, attempt: number): Case | un
     const target = DATA + 0x10000n + BigInt(next() & 0x3ffc);
     put('imm19', Number(target - pcOf(seed)) >> 2);
   }
-  // Should-be-one bits as the assembler writes them.
-  let lsb = 32;
-  for (const box of row.pattern.split(/\s+/)) {
-    const should = /^\(([01]+)\)$/.exec(box)?.[1];
-    const width = should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
-    lsb -= width;
-    if (should !== undefined) word = ((word & ~((2 ** width - 1) << lsb)) | (parseInt(should, 2) << lsb)) >>> 0;
-  }
+  word = withShouldBits(row, word);
   const i = extract(row, word);
   if (decode(word)?.row !== row) return undefined;
   let prefix: number | undefined;

@@ -6,7 +6,7 @@ import { F } from '../../../arch/core/frame.ts';
 import type { Instruction } from '../../../arch/a64/encoding.ts';
 import { EXIT } from '../../../arch/a64/translator.ts';
 import { dataByte, FREE, GROUPS, pcOf, stateOf, type State } from './cases.ts';
-import { DATA_BYTES, Harness, type Path } from './harness.ts';
+import { DATA_BYTES, Harness, PATHS, type Path } from './harness.ts';
 import { programPc, programState } from './programs.ts';
 import { decodeVectors, WHAT, type Vector } from './vectors.ts';
 
@@ -82,12 +82,11 @@ interface Way {
 
 /** Runs the vectors; one line for each name with failures. */
 function replay(h: Harness, vectors: readonly Vector[], way: Way): string[] {
-  h.path = way.path;
   const failures = new Map<string, { count: number; first: string }>();
   for (let start = 0; start < vectors.length; start += BATCH) {
     const batch = vectors.slice(start, start + BATCH);
-    const words = batch.map((v) => v.words);
-    const functions = way.regions ? h.compileRegions(words) : h.compile(words);
+    const programs = batch.map((v) => ({ words: v.words, pc: way.pc(v) }));
+    const functions = way.regions ? h.compileRegions(programs, way.path) : h.compile(programs, way.path);
     batch.forEach((v, k) => {
       const before = way.state(v);
       load(h, before);
@@ -110,8 +109,6 @@ function read(group: string): Vector[] {
   return existsSync(file) ? decodeVectors(readFileSync(file)) : [];
 }
 
-const PATHS: readonly Path[] = ['fast', 'miss', 'bounce'];
-
 describe.each(Object.keys(GROUPS))('%s', (group) => {
   const h = new Harness();
   h.data.set(pristine);
@@ -120,9 +117,9 @@ describe.each(Object.keys(GROUPS))('%s', (group) => {
   const way = { pc: (v: Vector) => pcOf(v.seed) - BigInt(4 * (v.words.length - 1)), state: (v: Vector) => stateOf(rowOf(v), v), name: (v: Vector) => rowOf(v).name };
 
   it('has recorded vectors', () => expect(vectors.length).toBeGreaterThan(0));
-  it.each(PATHS)('leaves what QEMU leaves (memory by the %s path)', (path) => {
+  it.each(PATHS)('leaves what QEMU leaves (memory: %s)', (path) => {
     // A reservation needs RAM: exclusives never succeed on a device.
-    const shown = path === 'bounce' ? vectors.filter((v) => !/^STL?X/.test(rowOf(v).name)) : vectors;
+    const shown = path.endsWith('bounce') ? vectors.filter((v) => !/^STL?X/.test(rowOf(v).name)) : vectors;
     expect(replay(h, shown, { ...way, path, regions: false })).toEqual([]);
   });
 });
@@ -133,7 +130,7 @@ describe('programs', () => {
   const vectors = read('programs');
 
   it('has recorded vectors', () => expect(vectors.length).toBeGreaterThan(0));
-  it.each(PATHS)('leave what they leave on QEMU, as regions (memory by the %s path)', (path) => {
+  it.each(PATHS)('leave what they leave on QEMU, as regions (memory: %s)', (path) => {
     const name = (v: Vector): string => (v.words.length === 1 ? 'nothing' : 'program');
     expect(replay(h, vectors, { path, regions: true, pc: programPc, state: programState, name })).toEqual([]);
   });
