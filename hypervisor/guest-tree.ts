@@ -91,7 +91,11 @@ function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
 
   const gic = root.child(`intc@${VIRT.GICD.toString(16)}`);
   gic.set('compatible', strings('arm,gic-v3')).set('interrupt-controller').set('#interrupt-cells', cells(3));
-  gic.set('#redistributor-regions', cells(1)).set('#address-cells', cells(2)).set('#size-cells', cells(2)).set('ranges');
+  gic
+    .set('#redistributor-regions', cells(1))
+    .set('#address-cells', cells(2))
+    .set('#size-cells', cells(2))
+    .set('ranges');
   gic.set('reg', cells64(VIRT.GICD, VIRT.GICD_SIZE, VIRT.GICR, VIRT.GICR_SIZE));
   root.set('interrupt-parent', cells(tree.phandle(gic)));
 

@@ -176,7 +176,13 @@ class Builder {
     for (const grant of memory.toSorted((a, b) => b.bytes - a.bytes))
       pieces.set(grant, yield* this.#pieces(env, grant.bytes));
     const estate = yield* this.#untyped(env, ESTATE_BITS);
-    const [cnode, thread, sched, buffer, faults] = [1, 2, 3, 4, 5].map(() => this.#take()) as [number, number, number, number, number];
+    const [cnode, thread, sched, buffer, faults] = [1, 2, 3, 4, 5].map(() => this.#take()) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     yield* mint(env, Root.CNODE, faults, this.#endpoint, Rights.WRITE, badge);
     return { description, program, estate, pieces, cnode, thread, sched, buffer, faults, badge };
   }

@@ -110,7 +110,11 @@ export class System {
     this.description = { services: [vmmService(options, board.tree)] };
     options.policy?.(this.description);
     const { services } = this.description;
-    const root = rootProgram(this.description, services.map((_, index) => index + 1), (end) => this.#serviceEnded(end));
+    const root = rootProgram(
+      this.description,
+      services.map((_, index) => index + 1),
+      (end) => this.#serviceEnded(end),
+    );
     const [distributor, redistributor] = board.tree.compatible('arm,gic-v3')[0]!.physicalReg();
     const { ram } = board;
     this.kernel = new Kernel(this.core, {

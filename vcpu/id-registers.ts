@@ -10,19 +10,56 @@ type Limit = readonly [lsb: number, most: number];
 
 const POLICY: Readonly<Record<IdRegister, { at: number; limits: readonly Limit[] }>> = {
   // EL2 and EL3 not implemented; CSV2 1: no SCXTNUM_ELx.
-  ID_AA64PFR0_EL1: { at: sysregKey(3, 0, 0, 4, 0), limits: [[8, 0], [12, 0], [56, 1]] },
+  ID_AA64PFR0_EL1: {
+    at: sysregKey(3, 0, 0, 4, 0),
+    limits: [
+      [8, 0],
+      [12, 0],
+      [56, 1],
+    ],
+  },
   ID_AA64PFR1_EL1: { at: sysregKey(3, 0, 0, 4, 1), limits: [] },
   // No performance monitors, no trace.
-  ID_AA64DFR0_EL1: { at: sysregKey(3, 0, 0, 5, 0), limits: [[4, 0], [8, 0], [32, 0], [40, 0]] },
+  ID_AA64DFR0_EL1: {
+    at: sysregKey(3, 0, 0, 5, 0),
+    limits: [
+      [4, 0],
+      [8, 0],
+      [32, 0],
+      [40, 0],
+    ],
+  },
   ID_AA64ISAR0_EL1: { at: sysregKey(3, 0, 0, 6, 0), limits: [] },
   ID_AA64ISAR1_EL1: { at: sysregKey(3, 0, 0, 6, 1), limits: [] },
   ID_AA64ISAR2_EL1: { at: sysregKey(3, 0, 0, 6, 2), limits: [] },
   // Stage 2 and ECV.
-  ID_AA64MMFR0_EL1: { at: sysregKey(3, 0, 0, 7, 0), limits: [[32, 0], [36, 0], [40, 0], [60, 0]] },
+  ID_AA64MMFR0_EL1: {
+    at: sysregKey(3, 0, 0, 7, 0),
+    limits: [
+      [32, 0],
+      [36, 0],
+      [40, 0],
+      [60, 0],
+    ],
+  },
   // VMIDs, VHE, LORegions, stage 2 execute-never.
-  ID_AA64MMFR1_EL1: { at: sysregKey(3, 0, 0, 7, 1), limits: [[4, 0], [8, 0], [16, 0], [28, 0]] },
+  ID_AA64MMFR1_EL1: {
+    at: sysregKey(3, 0, 0, 7, 1),
+    limits: [
+      [4, 0],
+      [8, 0],
+      [16, 0],
+      [28, 0],
+    ],
+  },
   // Nested virtualization, enhanced traps.
-  ID_AA64MMFR2_EL1: { at: sysregKey(3, 0, 0, 7, 2), limits: [[24, 0], [56, 0]] },
+  ID_AA64MMFR2_EL1: {
+    at: sysregKey(3, 0, 0, 7, 2),
+    limits: [
+      [24, 0],
+      [56, 0],
+    ],
+  },
 };
 
 function limited(value: bigint, limits: readonly Limit[]): bigint {

@@ -17,6 +17,7 @@ export interface ListRegister {
 }
 
 export function encodeListRegister({ intid, priority, group, state, hardware, eoi }: ListRegister): bigint {
-  const high = priority * 2 ** 16 + (eoi && !hardware ? 2 ** 9 : 0) + group * 2 ** 28 + (hardware ? 2 ** 29 : 0) + state * 2 ** 30;
+  const high =
+    priority * 2 ** 16 + (eoi && !hardware ? 2 ** 9 : 0) + group * 2 ** 28 + (hardware ? 2 ** 29 : 0) + state * 2 ** 30;
   return (BigInt(high) << 32n) | BigInt(intid);
 }

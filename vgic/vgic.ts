@@ -269,14 +269,7 @@ export class VGic {
     const lists = this.#lists[cpu]!;
     const priority = this.#model.priority(intid, cpu);
     const value = this.#value(cpu, intid, LrState.PENDING, priority);
-    const { error } = yield* tryCall(
-      env,
-      lists.vcpu,
-      Op.VCPU_INJECT,
-      value,
-      lists.hardware.get(intid) ?? 0,
-      LR_ANY,
-    );
+    const { error } = yield* tryCall(env, lists.vcpu, Op.VCPU_INJECT, value, lists.hardware.get(intid) ?? 0, LR_ANY);
     if (error === Err.NO_LIST_REGISTER) return false;
     if (error !== Err.OK) throw new KernelError(error, `injection of interrupt ${intid}`);
     const n = env.word(0);

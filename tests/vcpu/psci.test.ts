@@ -31,7 +31,10 @@ describe('PSCI', () => {
     expect(invoke(wide(Psci.CPU_ON), 1n, 0x4020_0000n, 7n)).toEqual({ ...on, cpu: 1 });
     // 16 cores to a cluster.
     expect(invoke(wide(Psci.CPU_ON), 0x101n, 0x4020_0000n, 7n)).toEqual({ ...on, cpu: 17 });
-    expect(invoke(Psci.CPU_ON, 0xffff_ffff_0000_0001n, 0x1_4020_0000n, 0xffff_ffff_0000_0007n)).toEqual({ ...on, cpu: 1 });
+    expect(invoke(Psci.CPU_ON, 0xffff_ffff_0000_0001n, 0x1_4020_0000n, 0xffff_ffff_0000_0007n)).toEqual({
+      ...on,
+      cpu: 1,
+    });
   });
 
   it('refuses to switch on what is on, is not there, or would not run', () => {
@@ -65,7 +68,11 @@ describe('PSCI', () => {
   it('answers NOT_SUPPORTED to what it does not know', () => {
     expect(invoke(SMCCC_ARCH_FEATURES, 0x8000_8000n)).toEqual(value(-1));
     expect(invoke(SMCCC_ARCH_FEATURES, BigInt(SMCCC_VERSION))).toEqual(value(0));
-    const known = new Set<number>([...Object.values(Psci).flatMap((id) => [id, wide(id)]), SMCCC_VERSION, SMCCC_ARCH_FEATURES]);
+    const known = new Set<number>([
+      ...Object.values(Psci).flatMap((id) => [id, wide(id)]),
+      SMCCC_VERSION,
+      SMCCC_ARCH_FEATURES,
+    ]);
     const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), word, word, word, (id, a, b, c) => {

@@ -19,7 +19,8 @@ describe('identification registers of a guest', () => {
 
   it('show the instructions and the GIC as the processor has them', () => {
     expect(guestIdRegister(ISAR0)).toBe(idRegister('ID_AA64ISAR0_EL1'));
-    for (const lsb of [0, 4, 16, 20, 24]) expect(field(guestIdRegister(PFR0), lsb)).toBe(field(idRegister('ID_AA64PFR0_EL1'), lsb));
+    for (const lsb of [0, 4, 16, 20, 24])
+      expect(field(guestIdRegister(PFR0), lsb)).toBe(field(idRegister('ID_AA64PFR0_EL1'), lsb));
   });
 
   it('read as zero where none is defined, and are no other registers', () => {
@@ -40,7 +41,12 @@ describe('the physical timer', () => {
     timer.write(CVAL, 1000n, 0);
     expect([timer.level(2000), timer.deadline(0)]).toEqual([false, undefined]);
     timer.write(CTL, 1n, 0);
-    expect([timer.level(999), timer.level(1000), timer.deadline(999), timer.deadline(1000)]).toEqual([false, true, 1000, undefined]);
+    expect([timer.level(999), timer.level(1000), timer.deadline(999), timer.deadline(1000)]).toEqual([
+      false,
+      true,
+      1000,
+      undefined,
+    ]);
     expect(timer.read(CTL, 1000)).toBe(5n);
     timer.write(CTL, 3n, 0);
     expect([timer.level(1000), timer.read(CTL, 1000)]).toEqual([false, 7n]);

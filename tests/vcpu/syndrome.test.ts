@@ -9,7 +9,12 @@ const dabt = (sas: number, srt: number, { sse = 0, sf = 0, wnr = 0 } = {}): numb
 describe('data aborts', () => {
   it('name the register, the size and the direction of a transfer', () => {
     const esr = dabt(2, 19, { wnr: 1 });
-    expect([S.isTransfer(esr), S.transferRegister(esr), S.transferSize(esr), S.isStore(esr)]).toEqual([true, 19, 4, true]);
+    expect([S.isTransfer(esr), S.transferRegister(esr), S.transferSize(esr), S.isStore(esr)]).toEqual([
+      true,
+      19,
+      4,
+      true,
+    ]);
     expect([0, 1, 2, 3].map((sas) => S.transferSize(dabt(sas, 0)))).toEqual([1, 2, 4, 8]);
   });
 
@@ -35,7 +40,8 @@ describe('data aborts', () => {
 describe('trapped system registers', () => {
   it('are named by their encoding', () => {
     // MSR ICC_SGI1R_EL1 (3 0 12 11 5), X7.
-    const esr = ((0x18 << 26) | (1 << 25) | (3 << 20) | (5 << 17) | (0 << 14) | (12 << 10) | (7 << 5) | (11 << 1)) >>> 0;
+    const esr =
+      ((0x18 << 26) | (1 << 25) | (3 << 20) | (5 << 17) | (0 << 14) | (12 << 10) | (7 << 5) | (11 << 1)) >>> 0;
     expect([S.trappedKey(esr), S.trappedRegister(esr), S.isRead(esr)]).toEqual([sysregKey(3, 0, 12, 11, 5), 7, false]);
     expect(S.isRead(esr | 1)).toBe(true);
   });

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { start } from './small-guest.ts';
+
+describe('a virtual machine', () => {
+  it('starts as the Linux boot protocol says: X0 its device tree, EL1, interrupts masked, MMU off', async () => {
+    const { end, text } = start('hello');
+    expect(await end).toEqual({ reason: 'poweroff', text: '' });
+    expect(text()).toBe('hi\n');
+  });
+
+  it('sleeps until a character arrives, and gets it by interrupt', async () => {
+    const { end, text, input } = start('echo');
+    input.write('hello, world');
+    setTimeout(() => input.write(' again q'), 50);
+    expect((await end).reason).toBe('poweroff');
+    expect(text()).toBe('>hello, world again q');
+  });
+
+  it('has its virtual and its physical timer', async () => {
+    const { end, text } = start('timers');
+    expect((await end).reason).toBe('poweroff');
+    expect(text()).toBe('vvvppp\n');
+  });
+
+  it('gets the exceptions that hardware would give it for what it may not do', async () => {
+    const { end, text } = start('faults');
+    expect((await end).reason).toBe('poweroff');
+    // Loads and stores of nothing and of no memory, a load of two registers; PMCR_EL0 and S3_0_C15_C0_0; a misaligned load.
+    expect(text()).toBe('EEEEUUE\n');
+  });
+});
+
+describe('a reset', () => {
+  it('ends the system where it is not to restart', async () => {
+    const { end, text } = start('restart');
+    expect(await end).toEqual({ reason: 'reset', text: '' });
+    expect(text()).toBe('1');
+  });
+
+  it('builds the machine again from nothing', async () => {
+    const { system, end, text } = start('restart', { restarts: true });
+    const look = setInterval(() => {
+      if (text().length >= 20) system.stop();
+    }, 1);
+    expect((await end).reason).toBe('stopped');
+    clearInterval(look);
+    expect(text()).toMatch(/^1{20,}$/);
+  });
+});
+
+describe('a panic', () => {
+  it('ends the system, with what the kernel said', async () => {
+    const { end } = start('panic');
+    expect(await end).toEqual({ reason: 'panic', text: 'Kernel panic - not syncing: no reason' });
+  });
+
+  it('is not believed of a guest that says the words and sleeps', async () => {
+    const { end } = start('words');
+    expect((await end).reason).toBe('poweroff');
+  });
+});
+
+describe('the host', () => {
+  it('can stop a system that sleeps', async () => {
+    const { system, end, text } = start('echo');
+    const look = setInterval(() => {
+      if (text() === '>') system.stop('enough');
+    }, 1);
+    expect(await end).toEqual({ reason: 'stopped', text: 'enough' });
+    clearInterval(look);
+  });
+});
