@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { decode } from '../../arch/a64/decode.ts';
+import { CASES, CODE, CODE_BYTES, DATA, HARNESS, RAM, RESULT_BYTES, RESULTS, SAVED_PAGES, STATE, STATE_BYTES, STATES, TABLES, TEMPLATE, writeTables } from './layout.ts';
+import { assemble as assembleHarness, type Machine, type Part } from './machines.ts';
+import { assemble, type Program } from './program.ts';
+import { codeOf } from './generate.ts';
+
+const harness = assembleHarness(join(import.meta.dirname, 'harness.S'));
+
+/** What the data pages hold before each program. */
+const dataByte = (i: number): number => Math.imul(i, 0x9e3779b1) >>> 24;
+
+/** The image of a batch. */
+export function image(programs: readonly Program[]): Part[] {
+  const tables = Buffer.alloc(0x4000);
+  const scratch = Buffer.alloc(TABLES - RAM + tables.length);
+  writeTables(scratch);
+  tables.set(scratch.subarray(TABLES - RAM));
+  const count = Buffer.alloc(8);
+  count.writeBigUInt64LE(BigInt(programs.length));
+  const data = Buffer.alloc((SAVED_PAGES + 1) * 4096);
+  for (let i = 0; i < data.length; i++) data[i] = dataByte(i);
+  const states = Buffer.alloc(programs.length * STATE_BYTES);
+  const code = Buffer.alloc(programs.length * CODE_BYTES);
+  programs.forEach((program, n) => {
+    const at = n * STATE_BYTES;
+    const { state } = program;
+    const put = (offset: number, value: bigint): number => states.writeBigUInt64LE(value, at + offset);
+    state.x.forEach((value, r) => put(STATE.x + 8 * r, value));
+    put(STATE.sp, state.sp);
+    put(STATE.pc, BigInt(codeOf(n) + program.start));
+    put(STATE.spsr, BigInt(state.nzcv) << 28n);
+    put(STATE.fpcr, BigInt(state.fpcr));
+    put(STATE.fpsr, BigInt(state.fpsr));
+    state.v.forEach((value, r) => put(STATE.v + 8 * r, value));
+    const words = assemble(program);
+    // A program returns to its end.
+    put(STATE.x + 8 * 30, BigInt(codeOf(n) + program.start + 4 * (words.length - 1)));
+    words.forEach((word, i) => code.writeUInt32LE(word, n * CODE_BYTES + program.start + 4 * i));
+  });
+  return [
+    { offset: HARNESS - RAM, bytes: harness },
+    { offset: TABLES - RAM, bytes: tables },
+    { offset: CASES - RAM, bytes: count },
+    { offset: DATA - RAM, bytes: data },
+    { offset: TEMPLATE - RAM, bytes: data },
+    { offset: STATES - RAM, bytes: states },
+    { offset: CODE - RAM, bytes: code },
+  ];
+}
+
+export function run(machine: Machine, programs: readonly Program[]): Buffer {
+  return machine.run(image(programs), RESULTS - RAM, programs.length * RESULT_BYTES);
+}
+
+/** How two results of a program differ: a line for each register, and the first byte of memory; none when they agree. */
+export function differences(ours: Buffer, theirs: Buffer, index: number, program: Program): string[] {
+  const from = index * RESULT_BYTES;
+  const a = ours.subarray(from, from + RESULT_BYTES);
+  const b = theirs.subarray(from, from + RESULT_BYTES);
+  if (a.equals(b)) return [];
+  const out: string[] = [];
+  const hex = (value: bigint): string => value.toString(16).padStart(16, '0');
+  const compare = (name: string, offset: number): void => {
+    const [x, y] = [a.readBigUInt64LE(offset), b.readBigUInt64LE(offset)];
+    if (x !== y) out.push(`${name}: ${hex(x)}, QEMU ${hex(y)}`);
+  };
+  for (let r = 0; r < 31; r++) compare(`x${r}`, STATE.x + 8 * r);
+  for (const name of ['sp', 'pc', 'spsr', 'esr', 'far', 'fpcr', 'fpsr', 'tpidr'] as const) compare(name, STATE[name]);
+  const faulted = b.readBigUInt64LE(STATE.esr) >> 26n === 0x24n;
+  const pc = Number(b.readBigUInt64LE(STATE.pc)) - codeOf(index) - program.start;
+  const word = faulted ? assemble(program)[pc / 4] : undefined;
+  const row = word === undefined ? undefined : decode(word)?.row;
+  // Registers of a load of several that faults half-way, and memory of such a store, are UNKNOWN.
+  const structure = /^(LD|ST)[1-4]/.test(row?.name ?? '');
+  for (let r = 0; r < 32; r++) {
+    if (structure && row!.name.startsWith('L')) continue;
+    const [x, y] = [0, 8].map((half) => [a, b].map((s) => hex(s.readBigUInt64LE(STATE.v + 16 * r + half))));
+    if (x![0] !== x![1] || y![0] !== y![1]) out.push(`v${r}: ${y![0]}_${x![0]}, QEMU ${y![1]}_${x![1]}`);
+  }
+  const data = STATE_BYTES;
+  const edge = faulted && row?.name.startsWith('ST') === true ? Number(b.readBigUInt64LE(STATE.far) & 0xfffn) : -1;
+  for (let i = 0; i < SAVED_PAGES * 4096; i++) {
+    if (a[data + i] === b[data + i]) continue;
+    // The part of a store before the page that faults.
+    if (edge === 0 && (i & 0xfff) >= 0x1000 - 64) continue;
+    out.push(`memory ${i.toString(16)}: ${a.subarray(data + i, data + i + 16).toString('hex')}, QEMU ${b.subarray(data + i, data + i + 16).toString('hex')}`);
+    break;
+  }
+  return out;
+}
+
+export { STATE };

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Core, CORE_BYTES } from '../../arch/core/core.ts';
+import { HARNESS, RAM, RAM_BYTES } from './layout.ts';
+
+/** A part of RAM: an offset from its base, and what stands there. */
+export interface Part {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Runs a RAM image whose harness ends with PSCI SYSTEM_OFF; gives a range of RAM back. */
+export interface Machine {
+  run(parts: readonly Part[], offset: number, length: number): Buffer;
+  close(): void;
+}
+
+/** Assembles a harness into a flat image. */
+export function assemble(source: string): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
+  try {
+    const elf = join(folder, 'harness.elf');
+    const flat = join(folder, 'harness.bin');
+    execFileSync('aarch64-linux-gnu-gcc', ['-nostdlib', '-static', `-Wl,-Ttext=0x${HARNESS.toString(16)}`, '-o', elf, source]);
+    execFileSync('aarch64-linux-gnu-objcopy', ['-O', 'binary', '-j', '.text', elf, flat]);
+    return readFileSync(flat);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** qemu-system-aarch64 with RAM in a file that both see. */
+export class Qemu implements Machine {
+  private readonly folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fuzz-'));
+  private readonly ram = join(this.folder, 'ram');
+
+  run(parts: readonly Part[], offset: number, length: number): Buffer {
+    const file = openSync(this.ram, 'w+');
+    try {
+      for (const part of parts) writeSync(file, part.bytes, 0, part.bytes.length, part.offset);
+      writeSync(file, new Uint8Array(1), 0, 1, RAM_BYTES - 1);
+      execFileSync(
+        'qemu-system-aarch64',
+        [
+          ...['-M', 'virt,gic-version=3,virtualization=on,memory-backend=ram', '-cpu', 'max,sve=off,sme=off,pauth=off,lpa2=off'],
+          ...['-object', `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${this.ram},share=on`, '-m', `${RAM_BYTES >> 20}`],
+          ...['-accel', 'tcg,thread=single', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
+          ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
+        ],
+        { timeout: 30_000, stdio: ['ignore', 'inherit', 'inherit'] },
+      );
+      const out = Buffer.alloc(length);
+      readSync(file, out, 0, length, offset);
+      return out;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+const AREA = 0x10000;
+const HOST = AREA + CORE_BYTES;
+
+/** One core of ours. */
+export class Ours implements Machine {
+  private readonly memory: WebAssembly.Memory;
+  private readonly u8: Uint8Array;
+  /** Instructions after which a run is given up. */
+  limit = 400_000_000;
+
+  constructor() {
+    const pages = (HOST + RAM_BYTES) / 65536;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.u8 = new Uint8Array(this.memory.buffer);
+  }
+
+  run(parts: readonly Part[], offset: number, length: number): Buffer {
+    const { memory, u8 } = this;
+    u8.fill(0);
+    for (const part of parts) u8.set(part.bytes, HOST + part.offset);
+    let off = false;
+    const core = new Core({
+      bus: { ram: { memory, base: RAM, size: RAM_BYTES, host: HOST }, device: () => undefined },
+      index: 0,
+      counter: { frequency: 62_500_000, now: () => 0 },
+      area: AREA,
+      hostedEl2: false,
+      firmware: (c) => {
+        off = true;
+        c.stop();
+        return true;
+      },
+    });
+    core.resetFrame(core.ownFrame, 2);
+    core.pc = BigInt(HARNESS);
+    while (!off && core.retired < this.limit) core.run(this.limit);
+    if (!off) console.log(`gave up at pc ${core.pc.toString(16)}`);
+    return Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
+  }
+
+  close(): void {}
+}

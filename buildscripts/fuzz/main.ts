@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+import { differences, run } from './cpu.ts';
+import { Generator } from './generate.ts';
+import { Ours, Qemu } from './machines.ts';
+import type { Program } from './program.ts';
+import { Random } from './random.ts';
+import { report, shrink } from './shrink.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    cases: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: '1' },
+    batch: { type: 'string', default: '2000' },
+    only: { type: 'string' },
+    simd: { type: 'boolean', default: false },
+    keep: { type: 'string', default: '4' },
+  },
+});
+
+async function cpu(): Promise<number> {
+  const generator = new Generator({ only: values.only === undefined ? undefined : new RegExp(values.only), simd: values.simd });
+  const qemu = new Qemu();
+  const ours = new Ours();
+  let mismatches = 0;
+  let done = 0;
+  const seen = new Set<string>();
+  try {
+    const total = Number(values.cases);
+    for (let seed = Number(values.seed); done < total; ) {
+      const programs: Program[] = [];
+      const batch = Math.min(Number(values.batch), total - done);
+      for (let n = 0; n < batch; n++) programs.push(generator.program(new Random(seed + n)));
+      const t0 = performance.now();
+      const theirs = run(qemu, programs);
+      const t1 = performance.now();
+      const mine = run(ours, programs);
+      const t2 = performance.now();
+      for (let n = 0; n < batch; n++) {
+        const lines = differences(mine, theirs, n, programs[n]!);
+        if (lines.length === 0) continue;
+        mismatches++;
+        if (seen.size >= Number(values.keep)) continue;
+        const small = shrink(programs[n]!, qemu, ours);
+        const text = report(small, qemu, ours);
+        const key = text.split('\n')[0]!;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        console.log(`seed ${seed + n}:\n${text}\n`);
+      }
+      seed += batch;
+      done += batch;
+      console.log(`${done} programs, ${mismatches} mismatches (QEMU ${((t1 - t0) / 1000).toFixed(1)} s, ours ${((t2 - t1) / 1000).toFixed(1)} s)`);
+      if (seen.size >= Number(values.keep)) break;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } finally {
+    qemu.close();
+    ours.close();
+  }
+  return mismatches;
+}
+
+if (positionals[0] === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
+else {
+  console.error('fuzz: say what: cpu');
+  process.exitCode = 2;
+}
