@@ -145,7 +145,6 @@ export function vmmProgram(configuration: VmConfiguration): ServiceProgram {
 }
 
 class VirtualMachine {
-  readonly #memory: GuestMemory;
   readonly #cores: Core[];
   readonly #gic: VGic;
   readonly #serial: SerialBridge;
@@ -159,7 +158,6 @@ class VirtualMachine {
   #used = 0;
 
   private constructor(env: ServiceEnv, { cpus, listRegisters }: VmConfiguration, memory: GuestMemory) {
-    this.#memory = memory;
     const cpu = Array.from({ length: cpus }, (_, index) => index);
     const gic = new VGic({ vcpus: cpu.map((n) => VmmSlot.VCPU + n), spis: SPIS, listRegisters });
     for (const n of cpu) gic.linkHardware(n, VIRTUAL_TIMER_INTID, VmmSlot.TIMER_IRQ);
