@@ -52,6 +52,8 @@ const MAX_REGIONS = 120_000;
 export class CodeCache {
   readonly stats: TranslationStats = { regions: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
+  /** Which regions, by the host address of their entry, are optimized from the start; none unless a test asks for it. */
+  eager: ((host: number) => boolean) | undefined;
   private readonly pages = new Map<number, PageCode>();
   private readonly contexts: Context[] = [];
   private readonly builder = new RegionBuilder();
@@ -100,7 +102,7 @@ export class CodeCache {
       entry.stale = false;
       return entry.index;
     }
-    return this.translate(pageHost, page, word, context, false, this.next++);
+    return this.translate(pageHost, page, word, context, this.eager?.(host) === true, this.next++);
   }
 
   /**
