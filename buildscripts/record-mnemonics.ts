@@ -35,7 +35,11 @@ const image = join(scratch, 'words');
 const lines = new Map<string, string[]>();
 try {
   writeFileSync(image, Uint32Array.from(words));
-  const listing = execFileSync('aarch64-linux-gnu-objdump', ['-D', '-z', '-b', 'binary', '-m', 'aarch64', '-M', 'no-aliases', image], { maxBuffer: 2 ** 30 });
+  const listing = execFileSync(
+    'aarch64-linux-gnu-objdump',
+    ['-D', '-z', '-b', 'binary', '-m', 'aarch64', '-M', 'no-aliases', image],
+    { maxBuffer: 2 ** 30 },
+  );
   let k = 0;
   let unknown = 0;
   for (const line of listing.toString().split('\n')) {
@@ -55,6 +59,8 @@ try {
 } finally {
   rmSync(scratch, { recursive: true });
 }
-const text = [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([mnemonic, list]) => `${mnemonic} ${list.join(' ')}\n`);
+const text = [...lines]
+  .sort(([a], [b]) => (a < b ? -1 : 1))
+  .map(([mnemonic, list]) => `${mnemonic} ${list.join(' ')}\n`);
 writeFileSync(join(import.meta.dirname, '../tests/vectors/a64/mnemonics.txt'), text.join(''));
 console.log(`${lines.size} mnemonics`);

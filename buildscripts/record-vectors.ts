@@ -9,7 +9,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Instruction } from '../arch/a64/encoding.ts';
-import { dataByte, draw, FREE, GROUPS, NOP, SLOT_WORDS, SLOTS, stateOf, testable, type Case, type State } from '../tests/arch/a64/cases.ts';
+import {
+  dataByte,
+  draw,
+  FREE,
+  GROUPS,
+  NOP,
+  SLOT_WORDS,
+  SLOTS,
+  stateOf,
+  testable,
+  type Case,
+  type State,
+} from '../tests/arch/a64/cases.ts';
 import { program, PROGRAM_SLOTS, PROGRAM_WORDS, programState } from '../tests/arch/a64/programs.ts';
 import { encodeVectors, WHAT, type Change, type Vector } from '../tests/arch/a64/vectors.ts';
 
@@ -31,17 +43,20 @@ function input(c: Case, s: State, slotWords: number): Uint8Array {
   const bytes = new Uint8Array(4 * code + 768);
   const view = new DataView(bytes.buffer);
   for (let k = 0; k < code; k++) view.setUint32(4 * k, c.words[k - code + c.words.length] ?? NOP, true);
-  [BigInt(s.nzcv) << 28n, BigInt(s.fpcr), BigInt(s.fpsr), s.sp, ...s.x, ...s.v].forEach((n, k) => view.setBigUint64(4 * code + 8 * k, n, true));
+  [BigInt(s.nzcv) << 28n, BigInt(s.fpcr), BigInt(s.fpsr), s.sp, ...s.x, ...s.v].forEach((n, k) =>
+    view.setBigUint64(4 * code + 8 * k, n, true),
+  );
   return bytes;
 }
 
 /** The runs of bytes that changed, from the span between the first and the last of them. */
 function memoryChanges(first: number, span: Uint8Array): Change[] {
   const changes: Change[] = [];
-  for (let at = 0; at < span.length; ) {
+  for (let at = 0; at < span.length;) {
     let end = at + 1;
     let last = at;
-    for (; end < span.length && end - last < GAP && end - at < LONGEST; end++) if (span[end] !== dataByte(first + end)) last = end;
+    for (; end < span.length && end - last < GAP && end - at < LONGEST; end++)
+      if (span[end] !== dataByte(first + end)) last = end;
     changes.push({ what: WHAT.memory, value: 0n, offset: first + at, bytes: span.slice(at, last + 1) });
     at = last + 1;
     while (at < span.length && span[at] === dataByte(first + at)) at++;
@@ -50,7 +65,11 @@ function memoryChanges(first: number, span: Uint8Array): Change[] {
 }
 
 /** Reads one result at `at`; returns what changed, or the signal that was raised, and where the next result starts. */
-function result(view: DataView, at: number, s: State): { signal: number; taken: boolean; changes: Change[]; next: number } {
+function result(
+  view: DataView,
+  at: number,
+  s: State,
+): { signal: number; taken: boolean; changes: Change[]; next: number } {
   const u64 = (offset: number): bigint => view.getBigUint64(at + offset, true);
   const changes: Change[] = [];
   for (let n = 0; n < FREE; n++) if (u64(32 + 8 * n) !== s.x[n]) changes.push({ what: n, value: u64(32 + 8 * n) });
@@ -127,10 +146,16 @@ try {
   execFileSync('aarch64-linux-gnu-gcc', ['-O1', '-static', '-o', runner, join(root, 'buildscripts/vector-runner.c')]);
   const wanted = process.argv.slice(2);
   const chosen = (group: string): boolean => wanted.length === 0 || wanted.includes(group);
-  for (const [group, rows] of Object.entries(GROUPS)) if (chosen(group)) record(group, casesOf(rows), SLOTS, SLOT_WORDS);
+  for (const [group, rows] of Object.entries(GROUPS))
+    if (chosen(group)) record(group, casesOf(rows), SLOTS, SLOT_WORDS);
   if (chosen('programs')) {
     const programs = Array.from({ length: PROGRAMS }, (_, seed) => program(seed));
-    record('programs', programs.map((c) => ({ name: 'program', c, s: programState(c) })), PROGRAM_SLOTS, PROGRAM_WORDS);
+    record(
+      'programs',
+      programs.map((c) => ({ name: 'program', c, s: programState(c) })),
+      PROGRAM_SLOTS,
+      PROGRAM_WORDS,
+    );
   }
 } finally {
   rmSync(scratch, { recursive: true });

@@ -65,11 +65,79 @@ export function random(seed: number): () => number {
 /** What the data area holds before each case. */
 export const dataByte = (i: number): number => Math.imul(i, 0x9e3779b1) >>> 24;
 
-const EDGES = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x100000000n, 0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffff80000000n, 0xffffffffffffffffn, 0xfffffffffffffffen];
+const EDGES = [
+  0n,
+  1n,
+  2n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0x8000n,
+  0xffffn,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+  0x100000000n,
+  0x7fffffffffffffffn,
+  0x8000000000000000n,
+  0xffffffff80000000n,
+  0xffffffffffffffffn,
+  0xfffffffffffffffen,
+];
 
-const DOUBLES = [0n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x3fe0000000000000n, 0x3ff0000000000000n, 0x3ff8000000000000n, 0x4004000000000000n, 0x7fe0000000000000n, 0x7fefffffffffffffn, 0x7ff0000000000000n, 0x7ff0000000000001n, 0x7ff8000000000000n, 0x7ff8000000000123n, 0x41dfffffffc00000n, 0x43e0000000000000n];
-const SINGLES = [0n, 1n, 0x007fffffn, 0x00800000n, 0x3f000000n, 0x3f800000n, 0x3fc00000n, 0x40200000n, 0x7f000000n, 0x7f7fffffn, 0x7f800000n, 0x7f800001n, 0x7fc00000n, 0x7fc00123n, 0x4f000000n, 0x5f000000n];
-const HALVES = [0n, 1n, 0x03ffn, 0x0400n, 0x3800n, 0x3c00n, 0x3e00n, 0x4100n, 0x7800n, 0x7bffn, 0x7c00n, 0x7c01n, 0x7e00n, 0x7e12n];
+const DOUBLES = [
+  0n,
+  1n,
+  0x000fffffffffffffn,
+  0x0010000000000000n,
+  0x3fe0000000000000n,
+  0x3ff0000000000000n,
+  0x3ff8000000000000n,
+  0x4004000000000000n,
+  0x7fe0000000000000n,
+  0x7fefffffffffffffn,
+  0x7ff0000000000000n,
+  0x7ff0000000000001n,
+  0x7ff8000000000000n,
+  0x7ff8000000000123n,
+  0x41dfffffffc00000n,
+  0x43e0000000000000n,
+];
+const SINGLES = [
+  0n,
+  1n,
+  0x007fffffn,
+  0x00800000n,
+  0x3f000000n,
+  0x3f800000n,
+  0x3fc00000n,
+  0x40200000n,
+  0x7f000000n,
+  0x7f7fffffn,
+  0x7f800000n,
+  0x7f800001n,
+  0x7fc00000n,
+  0x7fc00123n,
+  0x4f000000n,
+  0x5f000000n,
+];
+const HALVES = [
+  0n,
+  1n,
+  0x03ffn,
+  0x0400n,
+  0x3800n,
+  0x3c00n,
+  0x3e00n,
+  0x4100n,
+  0x7800n,
+  0x7bffn,
+  0x7c00n,
+  0x7c01n,
+  0x7e00n,
+  0x7e12n,
+];
 
 /** A 64-bit half of a vector register: random bits, or elements of one format among its edges. */
 function vectorHalf(next: () => number): bigint {
@@ -81,7 +149,8 @@ function vectorHalf(next: () => number): bigint {
   let half = 0n;
   for (let at = 0; at < 64; at += bits) {
     const sign = BigInt(next() & 1) << BigInt(bits - 1);
-    half |= ((next() % 4 === 0 ? BigInt.asUintN(bits - 1, wide()) : edges[next() % edges.length]!) | sign) << BigInt(at);
+    half |=
+      ((next() % 4 === 0 ? BigInt.asUintN(bits - 1, wide()) : edges[next() % edges.length]!) | sign) << BigInt(at);
   }
   return half;
 }
@@ -89,7 +158,8 @@ function vectorHalf(next: () => number): bigint {
 const isMemory = (row: Instruction): boolean => row.syntax.includes('[<Xn|SP>');
 /** Rows whose address must be naturally aligned. */
 const mustAlign = (row: Instruction): boolean => atomics.includes(row) || row.feature === 'FEAT_LRCPC2';
-const isFloat = (row: Instruction): boolean => /^(F|SCVTF|UCVTF|BF|URECPE|URSQRTE)/.test(row.name) && !row.name.includes('CFINV');
+const isFloat = (row: Instruction): boolean =>
+  /^(F|SCVTF|UCVTF|BF|URECPE|URSQRTE)/.test(row.name) && !row.name.includes('CFINV');
 
 /** Registers at random and at edges; SP points into the data area. */
 export function registersOf(next: () => number): State {
@@ -122,7 +192,10 @@ export function stateOf(row: Instruction, c: Case): State {
       const offset = BigInt(next() & 0x3ff);
       const junk = BigInt(next()) << 32n;
       const negative = (next() & 1) !== 0 && i.option !== 2;
-      x[i.Rm!] = i.option === 2 || i.option === 6 ? junk | BigInt.asUintN(32, negative ? -offset : offset) : BigInt.asUintN(64, negative ? -offset : offset);
+      x[i.Rm!] =
+        i.option === 2 || i.option === 6
+          ? junk | BigInt.asUintN(32, negative ? -offset : offset)
+          : BigInt.asUintN(64, negative ? -offset : offset);
     }
     const aligned = mustAlign(row) || next() % 4 !== 0;
     const base = DATA + 0x10000n + BigInt(next() & (aligned ? 0x3ff0 : 0x3fff));
@@ -144,7 +217,8 @@ export function withShouldBits(row: Instruction, word: number): number {
   let lsb = 32;
   for (const box of row.pattern.split(/\s+/)) {
     const should = /^\(([01]+)\)$/.exec(box)?.[1];
-    const width = should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
+    const width =
+      should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
     lsb -= width;
     if (should !== undefined) word = ((word & ~((2 ** width - 1) << lsb)) | (parseInt(should, 2) << lsb)) >>> 0;
   }
@@ -200,7 +274,8 @@ export function draw(row: Instruction, seed: number, attempt: number): Case | un
       if (next() % 4 === 0) prefix = undefined;
     } else if (/^CAS/.test(row.name) && i.Rs !== 31 && i.Rs !== i.Rn && (i.Rs! | 1) !== i.Rn && next() % 2 === 0) {
       // Reads what will be compared.
-      if (row.name.startsWith('CASP')) prefix = ((i.sz === 1 ? 0xa9400000 : 0x29400000) | ((i.Rs! + 1) << 10) | (i.Rn! << 5) | i.Rs!) >>> 0;
+      if (row.name.startsWith('CASP'))
+        prefix = ((i.sz === 1 ? 0xa9400000 : 0x29400000) | ((i.Rs! + 1) << 10) | (i.Rn! << 5) | i.Rs!) >>> 0;
       else prefix = ((word & 0xc0000000) | 0x39400000 | (i.Rn! << 5) | i.Rs!) >>> 0;
     }
   }

@@ -5,7 +5,9 @@ import { decode } from '../../../arch/a64/decode.ts';
 import { table } from '../../../arch/a64/table/index.ts';
 import { decodeBitMasks, encodeBitMasks } from '../../../arch/a64/table/data-immediate.ts';
 
-const lines = readFileSync(join(import.meta.dirname, '../../vectors/a64/mnemonics.txt'), 'utf8').trim().split('\n');
+const lines = readFileSync(join(import.meta.dirname, '../../vectors/a64/mnemonics.txt'), 'utf8')
+  .trim()
+  .split('\n');
 const recorded = lines.flatMap((line) => {
   const [mnemonic = '', ...words] = line.split(' ');
   return words.map((word) => ({ mnemonic, word: parseInt(word, 16) }));
@@ -24,7 +26,9 @@ describe('decode', () => {
       if (mnemonic === 'hint') return (word & 0xfffff01f) >>> 0 !== 0xd503201f;
       return !mnemonics(name).some((n) => n === mnemonic || (n === 'b.cond' && mnemonic.startsWith('b.')));
     });
-    expect(wrong.map(({ mnemonic, word }) => `${word.toString(16)} is ${mnemonic}, not ${decode(word)?.row.name}`)).toEqual([]);
+    expect(
+      wrong.map(({ mnemonic, word }) => `${word.toString(16)} is ${mnemonic}, not ${decode(word)?.row.name}`),
+    ).toEqual([]);
   });
 
   it('knows no word that objdump does not know, but what the architecture leaves to should-be bits', () => {
@@ -46,7 +50,9 @@ describe('decode', () => {
   it('has no two rows that claim a word with equally specific patterns', () => {
     const clashes = new Set<string>();
     for (const { word } of recorded) {
-      const rows = table.filter((r) => (word & r.mask) >>> 0 === r.value && (r.when === undefined || decode(word)?.row === r));
+      const rows = table.filter(
+        (r) => (word & r.mask) >>> 0 === r.value && (r.when === undefined || decode(word)?.row === r),
+      );
       const bits = (mask: number): number => mask.toString(2).replaceAll('0', '').length;
       const most = Math.max(...rows.map((r) => bits(r.mask)));
       const best = rows.filter((r) => bits(r.mask) === most);

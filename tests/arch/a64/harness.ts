@@ -235,7 +235,9 @@ export class Harness {
     const f = FRAME >> 2;
     const a = f + (F.CC_A >> 2);
     const b = f + (F.CC_B >> 2);
-    return computeNzcv(this.i32[f + (F.CC >> 2)]!, this.i32[a + 1]!, this.i32[a]!, this.i32[b + 1]!, this.i32[b]!) >>> 28;
+    return (
+      computeNzcv(this.i32[f + (F.CC >> 2)]!, this.i32[a + 1]!, this.i32[a]!, this.i32[b + 1]!, this.i32[b]!) >>> 28
+    );
   }
 
   set nzcv(value: number) {

@@ -17,10 +17,17 @@ const COUNTER = 26;
 const BASE = 27;
 const MEMORY_ROWS = 6;
 /** Address of the first word. */
-export const programPc = (c: Case): bigint => CODE + BigInt(4 * (PROGRAM_WORDS * (c.seed % PROGRAM_SLOTS) + LENGTH - c.words.length));
+export const programPc = (c: Case): bigint =>
+  CODE + BigInt(4 * (PROGRAM_WORDS * (c.seed % PROGRAM_SLOTS) + LENGTH - c.words.length));
 export const PROGRAM_SLOTS = 8192;
 
-const memory = loadsStores.filter((r) => !r.syntax.includes('<extend>') && r.syntax.includes('[<Xn|SP>') && !r.name.startsWith('PRF') && r.feature !== 'FEAT_LRCPC2');
+const memory = loadsStores.filter(
+  (r) =>
+    !r.syntax.includes('<extend>') &&
+    r.syntax.includes('[<Xn|SP>') &&
+    !r.name.startsWith('PRF') &&
+    r.feature !== 'FEAT_LRCPC2',
+);
 
 export function programState(c: Case): State {
   const next = random(c.seed);
@@ -54,10 +61,16 @@ function filler(next: () => number, rows: readonly Instruction[]): number {
 function branch(next: () => number, distance: number): number {
   const rt = next() % 4;
   switch (next() % 4) {
-    case 0: return (0x54000000 | (distance << 5) | (next() & 15)) >>> 0;
-    case 1: return (0x34000000 | ((next() & 1) << 31) | ((next() & 1) << 24) | (distance << 5) | rt) >>> 0;
-    case 2: return (0x36000000 | ((next() & 1) << 31) | ((next() & 31) << 19) | ((next() & 1) << 24) | (distance << 5) | rt) >>> 0;
-    default: return next() % 4 === 0 ? 0x14000000 | distance : (0x54000000 | (distance << 5) | (next() & 15)) >>> 0;
+    case 0:
+      return (0x54000000 | (distance << 5) | (next() & 15)) >>> 0;
+    case 1:
+      return (0x34000000 | ((next() & 1) << 31) | ((next() & 1) << 24) | (distance << 5) | rt) >>> 0;
+    case 2:
+      return (
+        (0x36000000 | ((next() & 1) << 31) | ((next() & 31) << 19) | ((next() & 1) << 24) | (distance << 5) | rt) >>> 0
+      );
+    default:
+      return next() % 4 === 0 ? 0x14000000 | distance : (0x54000000 | (distance << 5) | (next() & 15)) >>> 0;
   }
 }
 

@@ -58,7 +58,8 @@ function differences(h: Harness, before: State, v: Vector, taken: boolean): stri
   for (const c of v.changes) {
     if (c.what !== WHAT.memory) continue;
     const changed = Buffer.from(h.data.subarray(c.offset!, c.offset! + c.bytes!.length));
-    if (!changed.equals(c.bytes!)) out.push(`memory at ${c.offset} = ${changed.toString('hex')}, not ${Buffer.from(c.bytes!).toString('hex')}`);
+    if (!changed.equals(c.bytes!))
+      out.push(`memory at ${c.offset} = ${changed.toString('hex')}, not ${Buffer.from(c.bytes!).toString('hex')}`);
     h.data.set(pristine.subarray(c.offset!, c.offset! + c.bytes!.length), c.offset!);
   }
   if (!Buffer.from(h.data.buffer, h.data.byteOffset, DATA_BYTES).equals(pristine)) {
@@ -93,10 +94,14 @@ function replay(h: Harness, vectors: readonly Vector[], way: Way): string[] {
       const outcome = h.run(functions[k]!, way.pc(v));
       const wrong = differences(h, before, v, outcome.taken);
       if (outcome.faulted) wrong.unshift('faulted');
-      if (outcome.exit !== undefined && !(way.regions && outcome.exit.kind === EXIT.svc)) wrong.unshift(`left with exit ${outcome.exit.kind}`);
+      if (outcome.exit !== undefined && !(way.regions && outcome.exit.kind === EXIT.svc))
+        wrong.unshift(`left with exit ${outcome.exit.kind}`);
       if (wrong.length === 0) return;
       const name = way.name(v);
-      const entry = failures.get(name) ?? { count: 0, first: `case ${v.seed} (${v.words.map((w) => w.toString(16)).join(' ')}): ${wrong.join('; ')}` };
+      const entry = failures.get(name) ?? {
+        count: 0,
+        first: `case ${v.seed} (${v.words.map((w) => w.toString(16)).join(' ')}): ${wrong.join('; ')}`,
+      };
       entry.count++;
       failures.set(name, entry);
     });
@@ -114,7 +119,11 @@ describe.each(Object.keys(GROUPS))('%s', (group) => {
   h.data.set(pristine);
   const vectors = read(group);
   const rowOf = (v: Vector): Instruction => decode(v.words.at(-1)!)!.row;
-  const way = { pc: (v: Vector) => pcOf(v.seed) - BigInt(4 * (v.words.length - 1)), state: (v: Vector) => stateOf(rowOf(v), v), name: (v: Vector) => rowOf(v).name };
+  const way = {
+    pc: (v: Vector) => pcOf(v.seed) - BigInt(4 * (v.words.length - 1)),
+    state: (v: Vector) => stateOf(rowOf(v), v),
+    name: (v: Vector) => rowOf(v).name,
+  };
 
   it('has recorded vectors', () => expect(vectors.length).toBeGreaterThan(0));
   it.each(PATHS)('leaves what QEMU leaves (memory: %s)', (path) => {
