@@ -126,9 +126,14 @@ export class Kernel {
       } else if (thread === 0) {
         this.#look();
         thread = firstReady(k);
-        if (thread === 0) return this.#canWake() ? 'idle' : 'halted';
+        if (thread === 0) {
+          write32(k, core + CORE.CURRENT, 0);
+          return this.#canWake() ? 'idle' : 'halted';
+        }
       }
       if (thread !== read32(k, core + CORE.CURRENT)) {
+        // Between services time is charged by samples: the clock is as dear as a step.
+        if (read32(k, thread + THREAD.PROGRAM) === 0) charge(k, k.processor.counter());
         k.stats.switches++;
         write32(k, core + CORE.CURRENT, thread);
       }
@@ -208,7 +213,6 @@ export class Kernel {
         return true;
       }
       const now = processor.counter();
-      charge(k, now);
       const frame = read32(k, thread + THREAD.ACTIVE_FRAME);
       if (vcpu !== 0) switchVtimer(k, vcpu);
       const end = turnEnd(k, thread, now);

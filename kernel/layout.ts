@@ -127,6 +127,8 @@ export const SCHED = {
   CORE: 8,
   BUDGET_US: 12,
   PERIOD_US: 16,
+  /** 32 bits: ticks used beyond the budget, which the next one lacks. */
+  OVERRUN: 20,
   BUDGET: 24,
   PERIOD: 32,
   REMAINING: 40,

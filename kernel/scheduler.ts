@@ -117,7 +117,8 @@ export function rotate(k: Context, thread: number): void {
 }
 
 function replenish(k: Context, sched: number, now: number): void {
-  write64(k, sched + SCHED.REMAINING, read64(k, sched + SCHED.BUDGET));
+  write64(k, sched + SCHED.REMAINING, Math.max(1, read64(k, sched + SCHED.BUDGET) - read32(k, sched + SCHED.OVERRUN)));
+  write32(k, sched + SCHED.OVERRUN, 0);
   write64(k, sched + SCHED.REPLENISH_AT, now + read64(k, sched + SCHED.PERIOD));
 }
 
@@ -143,7 +144,9 @@ export function charge(k: Context, now: number): void {
     return;
   }
   write64(k, sched + SCHED.REMAINING, Math.max(0, remaining - elapsed));
-  if (elapsed >= remaining) rotate(k, thread);
+  if (elapsed < remaining) return;
+  write32(k, sched + SCHED.OVERRUN, Math.min(elapsed - remaining, read64(k, sched + SCHED.BUDGET)));
+  rotate(k, thread);
 }
 
 /** Counter value at which a thread that runs from `now` on must be stopped to look again. */

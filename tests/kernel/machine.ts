@@ -150,7 +150,7 @@ export class FakeProcessor implements Processor {
       }
       const trap = (this.guests.get(this.frame) ?? this.guest)(this);
       if (trap === undefined) continue;
-      takeException(this, 2, 'sync', trap.esr, { target: 2, ...trap });
+      takeException(this, 2, 'sync', trap.esr, trap);
       this.vector = 'sync';
       return 'el2';
     }
@@ -164,8 +164,8 @@ export interface Booted {
   /** Errors that programs threw. */
   errors: unknown[];
   log: string[];
-  /** Runs until nothing is to be done, letting time pass to each timer, at most `rounds` times. */
-  settle(rounds?: number): RunResult;
+  /** Runs until nothing is to be done or `done` says so, letting time pass to each timer. */
+  settle(done?: () => boolean): RunResult;
 }
 
 /** Boots a kernel whose root task runs `services[0]`. */
@@ -183,10 +183,10 @@ export function boot(services: ServiceProgram[], options: Partial<KernelOptions>
     hooks: { onServiceError: (_thread, error) => errors.push(error), log: (line) => log.push(line) },
     ...options,
   });
-  const settle = (rounds = 100): RunResult => {
+  const settle = (done = (): boolean => false): RunResult => {
     let result: RunResult = 'yield';
-    for (let i = 0; i < rounds; i++) {
-      result = kernel.run(1_000_000);
+    for (let i = 0; i < 1000 && !done(); i++) {
+      result = kernel.run(100_000);
       if (result === 'halted') break;
       if (result === 'idle') {
         if (kernel.nextDeadline === Infinity) break;
@@ -217,7 +217,7 @@ export function runRoot(
     options,
     guest,
   );
-  booted.settle();
+  booted.settle(() => ended || booted.errors.length > 0);
   if (booted.errors.length > 0) throw booted.errors[0];
   if (!ended) throw new Error('the root program did not come to its end');
   return booted;
