@@ -1,3 +1,4 @@
+import * as bfloat from '../fp/bfloat.ts';
 import * as conversions from '../fp/conversions.ts';
 import * as operations from '../fp/operations.ts';
 import { mixedSignAdd, polynomialMultiply, polynomialMultiplyLong, variableShift } from '../fp/vector.ts';
@@ -58,6 +59,10 @@ export const FP_HELPERS: readonly Helper[] = [
   operations.fpCompareMask,
   operations.fpCompare,
   operations.fpReduce,
+  operations.fpComplexAdd,
+  operations.fpComplexMultiplyAdd,
+  operations.fpMultiplyAddLong,
+  operations.unsignedEstimate,
   conversions.fpToInteger,
   conversions.integerToFp,
   conversions.fpToGeneral,
@@ -66,6 +71,9 @@ export const FP_HELPERS: readonly Helper[] = [
   conversions.fpConvert,
   conversions.fpConvertLong,
   conversions.fpConvertNarrow,
+  bfloat.dot,
+  bfloat.matrixMultiply,
+  bfloat.multiplyAddLong,
 ];
 
 const ids = new Map<Helper, number>(FP_HELPERS.map((h, id) => [h, id]));

@@ -291,3 +291,93 @@ export function fpReduce(i32: Int32Array, u8: Uint8Array, frame: number, argumen
   end(i32, frame, argument & 31, 1 << size);
   return 0;
 }
+
+/** FCADD; `extra` 0 rotates the second operand by 90 degrees, 1 by 270. */
+export function fpComplexAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const f = FORMATS[size]!;
+  const n = register(frame, argument >> 5);
+  const m = register(frame, argument >> 10);
+  const d = register(frame, argument);
+  for (let e = 0; e < lanes; e += 2) {
+    const real = e << size;
+    const imaginary = (e + 1) << size;
+    let x = element(i32, u8, m + imaginary, size);
+    let y = element(i32, u8, m + real, size);
+    if (argument >>> 25 === 0) x = soft.negate(x, f);
+    else y = soft.negate(y, f);
+    const r = soft.add(element(i32, u8, n + real, size), x, f);
+    const i = soft.add(element(i32, u8, n + imaginary, size), y, f);
+    setElement(i32, u8, d + real, size, r);
+    setElement(i32, u8, d + imaginary, size, i);
+  }
+  end(i32, frame, argument & 31, lanes << size);
+  return 0;
+}
+
+/** FCMLA to Vd; `extra`: rotation in quarters in bits 5:4, BY_ELEMENT with the index of a pair. */
+export function fpComplexMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const size = (argument >> 20) & 3;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const extra = argument >>> 25;
+  const rotation = (extra >> 4) & 3;
+  const f = FORMATS[size]!;
+  const n = register(frame, argument >> 5);
+  const m = register(frame, argument >> 10);
+  const d = register(frame, argument);
+  const indexed = (extra & BY_ELEMENT) !== 0 ? (extra & 7) * 2 : -1;
+  // A register that is read by element may be the destination.
+  const factors: bigint[] = [];
+  for (let e = 0; e < lanes; e++) factors.push(element(i32, u8, m + ((indexed < 0 ? e : indexed + (e & 1)) << size), size));
+  for (let e = 0; e < lanes; e += 2) {
+    const x = element(i32, u8, n + ((e + (rotation & 1)) << size), size);
+    let r = factors[e + (rotation & 1)]!;
+    let i = factors[e + 1 - (rotation & 1)]!;
+    if (rotation === 1 || rotation === 2) r = soft.negate(r, f);
+    if (rotation >= 2) i = soft.negate(i, f);
+    const real = d + (e << size);
+    const imaginary = d + ((e + 1) << size);
+    setElement(i32, u8, real, size, soft.multiplyAdd(element(i32, u8, real, size), x, r, f));
+    setElement(i32, u8, imaginary, size, soft.multiplyAdd(element(i32, u8, imaginary, size), x, i, f));
+  }
+  end(i32, frame, argument & 31, lanes << size);
+  return 0;
+}
+
+/** `extra` of FMLAL and FMLSL: with NEGATE_PRODUCT and BY_ELEMENT, the upper halves of the operands. */
+export const UPPER_HALF = 32;
+
+/** Vd + Vn × Vm of halves in singles. */
+export function fpMultiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
+  begin(i32, frame);
+  const lanes = 1 << ((argument >> 22) & 7);
+  const extra = argument >>> 25;
+  const base = (extra & UPPER_HALF) !== 0 ? lanes : 0;
+  const n = register(frame, argument >> 5);
+  const m = register(frame, argument >> 10);
+  const d = register(frame, argument);
+  const products: [bigint, bigint][] = [];
+  for (let e = 0; e < lanes; e++) {
+    let x = element(i32, u8, n + 2 * (base + e), 1);
+    if ((extra & NEGATE_PRODUCT) !== 0) x = soft.negate(x, soft.HALF);
+    products.push([x, element(i32, u8, m + 2 * ((extra & BY_ELEMENT) !== 0 ? extra & 7 : base + e), 1)]);
+  }
+  products.forEach(([x, y], e) => setElement(i32, u8, d + 4 * e, 2, soft.multiplyAddLong(element(i32, u8, d + 4 * e, 2), x, y)));
+  end(i32, frame, argument & 31, lanes << 2);
+  return 0;
+}
+
+/** URECPE (`extra` 0) and URSQRTE (1). */
+export function unsignedEstimate(i32: Int32Array, _u8: Uint8Array, frame: number, argument: number): number {
+  env.flags = 0;
+  const lanes = 1 << ((argument >> 22) & 7);
+  const n = register(frame, argument >> 5) >> 2;
+  const d = register(frame, argument) >> 2;
+  const estimate = argument >>> 25 === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
+  for (let e = 0; e < lanes; e++) i32[d + e] = estimate(i32[n + e]!);
+  end(i32, frame, argument & 31, lanes << 2);
+  return 0;
+}

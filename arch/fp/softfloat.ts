@@ -548,3 +548,16 @@ function step(x: bigint, y: bigint, f: Format, constant: bigint, halvings: numbe
   if (total === 0n) return zero(f, roundingMode() === RM ? 1 : 0);
   return total < 0n ? round(1, -total, e - halvings, f) : round(0, total, e - halvings, f);
 }
+
+/** A half's value, or a NaN with its payload, as a single; FZ16 flushes, AHP does not matter. */
+function widenHalf(x: bigint): bigint {
+  const u = unpack(x, HALF);
+  if (isNaN(u) || u.kind === INFINITY) return infinity(SINGLE, u.sign) | (u.m << BigInt(SINGLE.fraction - HALF.fraction));
+  if (u.kind === ZERO) return zero(SINGLE, u.sign);
+  return round(u.sign, u.m, u.e, SINGLE, RZ);
+}
+
+/** FPMulAddH: a single plus the product of two halves. */
+export function multiplyAddLong(addend: bigint, x: bigint, y: bigint): bigint {
+  return multiplyAdd(addend, widenHalf(x), widenHalf(y), SINGLE);
+}
