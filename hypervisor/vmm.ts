@@ -84,7 +84,8 @@ const FRAME = VmmSlot.OWN + 0x100;
 
 /** Room for the stage-2 tables: one for each GiB, and a few for what is not a multiple of 2 MiB. */
 const SPACE_BITS = 17;
-const SPIS = 256;
+/** As many as a guest of QEMU’s virt machine is told of. */
+const SPIS = 224;
 /** Badge of the physical UART's interrupt. */
 const UART_SIGNAL = 1;
 
