@@ -839,12 +839,13 @@ export class Translator {
 
   /**
    * Translates the address in `va` for an atomic read and write of `size` bytes, naturally aligned, and returns an i32
-   * local with the host address, always in RAM (a device takes an external abort).
+   * local with the host address, always in RAM (a device takes an external abort). `exclusive`: for a store-exclusive.
    */
-  hostForAtomic(va: Local, size: number): Local {
+  hostForAtomic(va: Local, size: number, exclusive = false): Local {
+    const flags = MISS.atomic | (exclusive ? MISS.exclusive : 0);
     const host = this.temp(T.i32);
     if (!this.optimize) {
-      this.pushMissArguments(va, this.missInfo(size, { aligned: true }, MISS.atomic));
+      this.pushMissArguments(va, this.missInfo(size, { aligned: true }, flags));
       this.call(IMPORT.writeHost);
       this.tee(host);
       this.leaveWithoutHost();
@@ -860,7 +861,7 @@ export class Translator {
         this.set(host);
       },
       () => {
-        this.pushMissArguments(va, this.missInfo(size, { aligned: true }, MISS.atomic));
+        this.pushMissArguments(va, this.missInfo(size, { aligned: true }, flags));
         this.call(IMPORT.writeMiss);
         this.tee(host);
         this.leaveWithoutHost();

@@ -768,9 +768,11 @@ export class Core implements Processor, CoreState {
     const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
     const size = info & MISS.sizeMask;
     const atomic = (info & MISS.atomic) !== 0;
-    const kind = atomic ? ACCESS.WRITE | ACCESS.ATOMIC : ACCESS.WRITE;
+    // A fault of an atomic access counts as a read's where a read would have it too (ESR_ELx.WnR).
+    const readsToo = atomic && (info & MISS.exclusive) === 0;
+    const kind = readsToo ? ACCESS.WRITE | ACCESS.ATOMIC : ACCESS.WRITE;
     i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
-    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, true, hi, lo, FSC_ALIGNMENT);
+    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, !readsToo, hi, lo, FSC_ALIGNMENT);
     const bounce = frame + F.BOUNCE;
     const first = 0x1000 - (lo & 0xfff);
     if (size > first) {
@@ -787,7 +789,7 @@ export class Core implements Processor, CoreState {
     }
     const host = this.access(info, kind, hi, lo, size);
     if (host >= 0) return host;
-    if (atomic) return this.dataFault(frame, info, true, hi, lo, FSC_UNSUPPORTED_ATOMIC);
+    if (atomic) return this.dataFault(frame, info, !readsToo, hi, lo, FSC_UNSUPPORTED_ATOMIC);
     if (lo & (Math.min(size, 8) - 1) || info & MISS.zva) return this.dataFault(frame, info, true, hi, lo, FSC_ALIGNMENT);
     i32[(frame + F.BOUNCE_ADDRESS) >>> 2] = lo;
     i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;

@@ -129,7 +129,7 @@ function loadExclusivePair(t: Translator, acquire: boolean, i: PairFields): void
 
 /** A store-exclusive; `attempt` pushes an i32, 1 when the store was not made. */
 function storeExclusive(t: Translator, size: number, Rn: number, Rs: number, attempt: (host: Local) => void): void {
-  const host = t.hostForAtomic(xspLocal(t, Rn), size);
+  const host = t.hostForAtomic(xspLocal(t, Rn), size, true);
   pushReserved(t, host, size);
   t.if(
     T.i32,
