@@ -133,7 +133,7 @@ function convertFormat(from: number, to: number): Instruction {
   const source = FTYPE[from]!;
   const target = FTYPE[to]!;
   const bits = (n: number): string => n.toString(2).padStart(2, '0');
-  return simd('FCVT', `0 0 0 11110 ${bits(from)} 1 0001 ${bits(to)} 10000 Rn Rd` as OneSource, 'FCVT <V><d>, <V><n>', {}, (t, i) => {
+  return simd('FCVT', `0 0 0 11110 ${bits(from)} 1 0001 ${bits(to)} 10000 Rn Rd` as OneSource, `FCVT <${'SD?H'[to]}d>, <${'SD?H'[from]}n>`, {}, (t, i) => {
     const operands = { d: i.Rd, n: i.Rn, size: source, extra: target };
     t.readHi |= 1 << i.Rn;
     if (source < 2 || target < 2) {

@@ -201,10 +201,11 @@ function conditionalComparison(name: string, op: number): Instruction[] {
 /** FMOV between a general register and a scalar, or the upper half of a vector. */
 function moveGeneral(sf: number, ftype: string, rmode: string, size: number, toGeneral: boolean): Instruction {
   const upper = rmode === '01' ? 1 : 0;
+  const letter = 'BHSD'[size]!;
   return simd(
     'FMOV (general)',
     `${sf} 0 0 11110 ${ftype} 1 ${rmode} 11${toGeneral ? 0 : 1} 000000 Rn Rd` as '0 0 0 11110 00 1 00 110 000000 Rn Rd',
-    toGeneral ? 'FMOV <R><d>, <V><n>' : 'FMOV <V><d>, <R><n>',
+    toGeneral ? `FMOV <${sf === 1 ? 'X' : 'W'}d>, ${upper === 1 ? '<Vn>.D[1]' : `<${letter}n>`}` : `FMOV ${upper === 1 ? '<Vd>.D[1]' : `<${letter}d>`}, <${sf === 1 ? 'X' : 'W'}n>`,
     size === 1 ? { feature: 'FEAT_FP16' } : {},
     (t, i) => {
       if (toGeneral) {

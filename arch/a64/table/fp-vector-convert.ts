@@ -4,7 +4,7 @@ import type { Instruction } from '../encoding.ts';
 import { V0, type Local, type Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch } from './fp-emit.ts';
 import { roundVector, twoRegister, type Meaning } from './fp-vector.ts';
-import { keep, shuffleElements, simd } from './simd-lanes.ts';
+import { keep, scalarSyntax, shuffleElements, simd } from './simd-lanes.ts';
 import { setHalf } from './simd-misc.ts';
 
 /** Conversions of vectors, and AdvSIMD scalars: to and from integers, longer and narrower formats. */
@@ -126,8 +126,8 @@ function fixedPoint(name: string, U: number, opcode: string, make: (fraction: (m
   return [
     simd(label, vector, syntax, { when: (i) => i.immh >= 4 && !(i.immh >= 8 && i.Q === 0) }, (t, i) => emit(t, i, i.Q !== 0 ? 128 : 64)),
     simd(label, vector, syntax, { feature: 'FEAT_FP16', when: (i) => i.immh === 2 || i.immh === 3 }, (t, i) => emit(t, i, i.Q !== 0 ? 128 : 64)),
-    simd(label, scalar, syntax, { when: (i) => i.immh >= 4 }, (t, i) => emit(t, i, 0)),
-    simd(label, scalar, syntax, { feature: 'FEAT_FP16', when: (i) => i.immh === 2 || i.immh === 3 }, (t, i) => emit(t, i, 0)),
+    simd(label, scalar, scalarSyntax(syntax), { when: (i) => i.immh >= 4 }, (t, i) => emit(t, i, 0)),
+    simd(label, scalar, scalarSyntax(syntax), { feature: 'FEAT_FP16', when: (i) => i.immh === 2 || i.immh === 3 }, (t, i) => emit(t, i, 0)),
   ];
 }
 
@@ -216,7 +216,7 @@ export const fpVectorConvert: readonly Instruction[] = [
     t.if(T.v128, () => t.get(r), () => pushExact(t, conversions.fpConvertNarrow, { d: i.Rd, n: i.Rn, size: 2, extra: 0 }, [i.Rn]));
     setHalf(t, i.Rd, i.Q);
   }),
-  simd('FCVTXN, FCVTXN2', '0 Q 1 01110 0 1 10000 10110 10 Rn Rd', 'FCVTXN{2} <Vd>.<Tb>, <Vn>.2D', {}, (t, i) => narrowExact(t, i.Rd, i.Rn, 2, i.Q, conversions.TO_ODD)),
+  simd('FCVTXN, FCVTXN2', '0 Q 1 01110 0 1 10000 10110 10 Rn Rd', 'FCVTXN{2} <Vd>.<2S|4S>, <Vn>.2D', {}, (t, i) => narrowExact(t, i.Rd, i.Rn, 2, i.Q, conversions.TO_ODD)),
   simd('FCVTXN, FCVTXN2', '01 1 11110 0 1 10000 10110 10 Rn Rd', 'FCVTXN S<d>, D<n>', {}, (t, i) => narrowExact(t, i.Rd, i.Rn, 2, 0, conversions.TO_ODD | conversions.SCALAR)),
-  simd('BFCVTN, BFCVTN2', '0 Q 0 01110 10 10000 10110 10 Rn Rd', 'BFCVTN{2} <Vd>.<Tb>, <Vn>.4S', { feature: 'FEAT_BF16' }, (t, i) => narrowExact(t, i.Rd, i.Rn, 1, i.Q, conversions.TO_BFLOAT)),
+  simd('BFCVTN, BFCVTN2', '0 Q 0 01110 10 10000 10110 10 Rn Rd', 'BFCVTN{2} <Vd>.<4H|8H>, <Vn>.4S', { feature: 'FEAT_BF16' }, (t, i) => narrowExact(t, i.Rd, i.Rn, 1, i.Q, conversions.TO_BFLOAT)),
 ];

@@ -5,7 +5,7 @@ import type { Instruction, Options } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch, vectorResult, type Accept } from './fp-emit.ts';
 import { indexed } from './simd-by-element.ts';
-import { keep, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
+import { keep, scalarSyntax, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
 import { pushAlternate } from './simd-permute.ts';
 import { hostFuses } from './simd-relaxed.ts';
 
@@ -214,10 +214,10 @@ export function fpRows(name: string, syntax: string, patterns: { vector?: string
     rows.push(simd(name, patterns.half as Half, `${mnemonic} ${syntax}`, { feature: 'FEAT_FP16' }, (t, i) => meaning(t, { d: i.Rd, n: i.Rn, m: i.Rm, size: 1, bits: i.Q !== 0 ? 128 : 64 })));
   }
   if (patterns.scalar !== undefined) {
-    rows.push(simd(name, patterns.scalar as Vector, `${mnemonic} <V><d>, …`, given, (t, i) => meaning(t, { d: i.Rd, n: i.Rn, m: i.Rm, size: 2 + i.sz, bits: 32 << i.sz })));
+    rows.push(simd(name, patterns.scalar as Vector, `${mnemonic} ${scalarSyntax(syntax)}`, given, (t, i) => meaning(t, { d: i.Rd, n: i.Rn, m: i.Rm, size: 2 + i.sz, bits: 32 << i.sz })));
   }
   if (patterns.scalarHalf !== undefined) {
-    rows.push(simd(name, patterns.scalarHalf as Half, `${mnemonic} <V><d>, …`, { feature: 'FEAT_FP16' }, (t, i) => meaning(t, { d: i.Rd, n: i.Rn, m: i.Rm, size: 1, bits: 16 })));
+    rows.push(simd(name, patterns.scalarHalf as Half, `${mnemonic} ${scalarSyntax(syntax)}`, { feature: 'FEAT_FP16' }, (t, i) => meaning(t, { d: i.Rd, n: i.Rn, m: i.Rm, size: 1, bits: 16 })));
   }
   return rows;
 }
@@ -253,7 +253,7 @@ function sized(name: string, U: number, opcode: string, extra: number): Instruct
 /** A scalar from a pair of elements of Vn. */
 function scalarPairwise(name: string, a: number, opcode: string, accept: Accept, op: Pair, helper: Helper): Instruction[] {
   return fpRows(
-    `${name} (scalar)`, '<V><d>, <Vn>.<T>',
+    `${name} (scalar)`, '<V><d>, <Vn>.2<Ts>',
     { scalar: `01 1 11110 ${a} sz 11000 ${opcode} 10 Rn Rd`, scalarHalf: `01 0 11110 ${a} 0 11000 ${opcode} 10 Rn Rd` },
     (t, s) =>
       vectorResult(
@@ -303,9 +303,9 @@ function byElement(name: string, U: number, opcode: string, meaning: (t: Transla
   const allocated = (i: { sz: number; L: number }): boolean => i.sz === 0 || i.L === 0;
   return [
     simd(name, `0 Q ${U} 01111 1 sz L M Rm:4 ${opcode} H 0 Rn Rd` as ByElement, syntax, { when: (i) => allocated(i) && doubleAllocated(i) }, (t, i) => emit(t, i, 2 + i.sz, i.Q !== 0 ? 128 : 64)),
-    simd(name, `01 ${U} 11111 1 sz L M Rm:4 ${opcode} H 0 Rn Rd` as '01 0 11111 1 sz L M Rm:4 0001 H 0 Rn Rd', syntax, { when: allocated }, (t, i) => emit(t, i, 2 + i.sz, 32 << i.sz)),
+    simd(name, `01 ${U} 11111 1 sz L M Rm:4 ${opcode} H 0 Rn Rd` as '01 0 11111 1 sz L M Rm:4 0001 H 0 Rn Rd', scalarSyntax(syntax), { when: allocated }, (t, i) => emit(t, i, 2 + i.sz, 32 << i.sz)),
     simd(name, `0 Q ${U} 01111 00 L M Rm:4 ${opcode} H 0 Rn Rd` as ByElementHalf, syntax, { feature: 'FEAT_FP16' }, (t, i) => emit(t, i, 1, i.Q !== 0 ? 128 : 64)),
-    simd(name, `01 ${U} 11111 00 L M Rm:4 ${opcode} H 0 Rn Rd` as '01 0 11111 00 L M Rm:4 0001 H 0 Rn Rd', syntax, { feature: 'FEAT_FP16' }, (t, i) => emit(t, i, 1, 16)),
+    simd(name, `01 ${U} 11111 00 L M Rm:4 ${opcode} H 0 Rn Rd` as '01 0 11111 00 L M Rm:4 0001 H 0 Rn Rd', scalarSyntax(syntax), { feature: 'FEAT_FP16' }, (t, i) => emit(t, i, 1, 16)),
   ];
 }
 

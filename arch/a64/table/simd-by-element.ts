@@ -56,7 +56,7 @@ function row(name: string, U: number, opcode: string, long: boolean, scalar: boo
   ];
   if (scalar) {
     out.push(
-      simd(name, `01 ${U} 11111 size L M Rm:4 ${opcode} H 0 Rn Rd` as Scalar, `${mnemonic.replace(',', '')} <V><d>, <V><n>, <Vm>.<Ts>[<index>]`, options, (t, i) => {
+      simd(name, `01 ${U} 11111 size L M Rm:4 ${opcode} H 0 Rn Rd` as Scalar, `${mnemonic.replace(',', '')} ${long ? '<Va><d>, <Vb><n>' : '<V><d>, <V><n>'}, <Vm>.<Ts>[<index>]`, options, (t, i) => {
         const { m, index } = indexed(i);
         const bits = (long ? 16 : 8) << i.size;
         meaning(t, { d: i.Rd, n: i.Rn, m: broadcast(t, i.size, m, index), size: i.size, high: 0, bits });

@@ -102,7 +102,7 @@ export const simdCopy: readonly Instruction[] = [
     shuffleElements(t, size, new Array<number>(16 >> size).fill(index));
     setResult(t, i.Rd, i.Q !== 0 ? 128 : 64);
   }),
-  simd('DUP (element)', '01 0 11110000 imm5 0 0000 1 Rn Rd', 'MOV <V><d>, <Vn>.<T>[<index>]', { when: (i) => (i.imm5 & 15) !== 0 }, (t, i) => {
+  simd('DUP (element)', '01 0 11110000 imm5 0 0000 1 Rn Rd', 'DUP <V><d>, <Vn>.<Ts>[<index>]', { when: (i) => (i.imm5 & 15) !== 0 }, (t, i) => {
     const { size, index } = element(i.imm5);
     if (size === 3) {
       t.v(i.Rn);
@@ -161,21 +161,21 @@ export const simdCopy: readonly Instruction[] = [
   }),
 
   // Modified immediate, by cmode.
-  move('MOVI', 0, '0 sh:2 0', 'MOVI <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  bitImmediate('ORR (vector, immediate)', 0, '0 sh:2 1', 'ORR <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  move('MOVI', 0, '10 sh:1 0', 'MOVI <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  bitImmediate('ORR (vector, immediate)', 0, '10 sh:1 1', 'ORR <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  move('MOVI', 0, '110 sh:1', 'MOVI <Vd>.<T>, #<imm8>, MSL #<amount>'),
-  move('MOVI', 0, '1110', 'MOVI <Vd>.<T>, #<imm8>'),
-  move('FMOV (vector, immediate)', 0, '1111', 'FMOV <Vd>.<T>, #<imm>'),
-  move('MVNI', 1, '0 sh:2 0', 'MVNI <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  bitImmediate('BIC (vector, immediate)', 1, '0 sh:2 1', 'BIC <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  move('MVNI', 1, '10 sh:1 0', 'MVNI <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  bitImmediate('BIC (vector, immediate)', 1, '10 sh:1 1', 'BIC <Vd>.<T>, #<imm8>{, LSL #<amount>}'),
-  move('MVNI', 1, '110 sh:1', 'MVNI <Vd>.<T>, #<imm8>, MSL #<amount>'),
+  move('MOVI', 0, '0 sh:2 0', 'MOVI <Vd>.<2S|4S>, #<imm8>{, LSL #<amount>}'),
+  bitImmediate('ORR (vector, immediate)', 0, '0 sh:2 1', 'ORR <Vd>.<2S|4S>, #<imm8>{, LSL #<amount>}'),
+  move('MOVI', 0, '10 sh:1 0', 'MOVI <Vd>.<4H|8H>, #<imm8>{, LSL #<amount>}'),
+  bitImmediate('ORR (vector, immediate)', 0, '10 sh:1 1', 'ORR <Vd>.<4H|8H>, #<imm8>{, LSL #<amount>}'),
+  move('MOVI', 0, '110 sh:1', 'MOVI <Vd>.<2S|4S>, #<imm8>, MSL #<amount>'),
+  move('MOVI', 0, '1110', 'MOVI <Vd>.<8B|16B>, #<imm8>'),
+  move('FMOV (vector, immediate)', 0, '1111', 'FMOV <Vd>.<2S|4S>, #<imm>'),
+  move('MVNI', 1, '0 sh:2 0', 'MVNI <Vd>.<2S|4S>, #<imm8>{, LSL #<amount>}'),
+  bitImmediate('BIC (vector, immediate)', 1, '0 sh:2 1', 'BIC <Vd>.<2S|4S>, #<imm8>{, LSL #<amount>}'),
+  move('MVNI', 1, '10 sh:1 0', 'MVNI <Vd>.<4H|8H>, #<imm8>{, LSL #<amount>}'),
+  bitImmediate('BIC (vector, immediate)', 1, '10 sh:1 1', 'BIC <Vd>.<4H|8H>, #<imm8>{, LSL #<amount>}'),
+  move('MVNI', 1, '110 sh:1', 'MVNI <Vd>.<2S|4S>, #<imm8>, MSL #<amount>'),
   move('MOVI', 1, '1110', 'MOVI <Dd|Vd.2D>, #<imm>'),
   move('FMOV (vector, immediate)', 1, '1111', 'FMOV <Vd>.2D, #<imm>', false),
-  simd('FMOV (vector, immediate)', '0 Q 0 0111100000 a b c 1111 1 1 d e f g h Rd', 'FMOV <Vd>.<T>, #<imm>', { feature: 'FEAT_FP16' }, (t, i) => {
+  simd('FMOV (vector, immediate)', '0 Q 0 0111100000 a b c 1111 1 1 d e f g h Rd', 'FMOV <Vd>.<4H|8H>, #<imm>', { feature: 'FEAT_FP16' }, (t, i) => {
     const half = expandFloat(imm8(i), 1);
     setConstant(t, i.Rd, i.Q, half | (half << 16n) | (half << 32n) | (half << 48n));
   }),

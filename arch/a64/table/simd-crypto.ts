@@ -378,7 +378,7 @@ export const simdCrypto: readonly Instruction[] = [
     mixColumns(t, popV(t));
     t.setV(i.Rd);
   }),
-  simd('PMULL, PMULL2', '0 Q 0 01110 11 1 Rm 1110 00 Rn Rd', 'PMULL{2} <Vd>.1Q, <Vn>.<Tb>, <Vm>.<Tb>', { feature: 'FEAT_PMULL' }, (t, i) => polynomialMultiply64(t, i.Rn, i.Rm, i.Q, i.Rd)),
+  simd('PMULL, PMULL2', '0 Q 0 01110 11 1 Rm 1110 00 Rn Rd', 'PMULL{2} <Vd>.1Q, <Vn>.<1D|2D>, <Vm>.<1D|2D>', { feature: 'FEAT_PMULL' }, (t, i) => polynomialMultiply64(t, i.Rn, i.Rm, i.Q, i.Rd)),
 
   sha1Rounds('SHA1C', '000', choose),
   sha1Rounds('SHA1P', '001', (t, b, c, d) => {

@@ -190,6 +190,9 @@ export function vectorRow(name: string, pattern: string, syntax: string, options
   });
 }
 
+/** The scalar form of a vector form's syntax. */
+export const scalarSyntax = (syntax: string): string => syntax.replace(/<V([dnm])>\.<T>/g, '<V><$1>');
+
 /** Scalar row: the same meaning on the lowest element. */
 export function scalarRow(name: string, pattern: string, syntax: string, options: FamilyOptions, meaning: Meaning): Instruction {
   const sizes = options.sizes ?? [3];

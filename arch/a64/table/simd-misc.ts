@@ -3,7 +3,7 @@ import { mixedSignAdd } from '../../fp/vector.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
 import {
-  ABS, accumulateQc, ADD, callHelper, EQ, EXTRACT_U, extend, GE_S, GT_S, LE_S, LT_S, MAX_S, MAX_U, MIN_S, MIN_U, NEG, scalarRow, setResult, shift, SHL,
+  ABS, accumulateQc, ADD, callHelper, EQ, EXTRACT_U, extend, GE_S, GT_S, LE_S, LT_S, MAX_S, MAX_U, MIN_S, MIN_U, NEG, scalarRow, scalarSyntax, setResult, shift, SHL,
   SHR_S, SHR_U, shuffleElements, simd, splatConstant, SUB, vectorRow, type FamilyOptions, type Meaning,
 } from './simd-lanes.ts';
 import { narrow64 } from './simd-three-same.ts';
@@ -247,7 +247,9 @@ const rows: readonly (readonly [string, number, string, readonly number[], reado
 
 function template(name: string): string {
   const mnemonic = name.split(' ')[0]!;
-  return name.endsWith('(zero)') ? `${mnemonic} <Vd>.<T>, <Vn>.<T>, #0` : `${mnemonic} <Vd>.<T>, <Vn>.<T>`;
+  if (name.endsWith('(zero)')) return `${mnemonic} <Vd>.<T>, <Vn>.<T>, #0`;
+  if (/AD[AD]LP$/.test(mnemonic)) return `${mnemonic} <Vd>.<Ta>, <Vn>.<Tb>`;
+  return `${mnemonic} <Vd>.<${/NOT|RBIT/.test(mnemonic) ? '8B|16B' : 'T'}>, <Vn>.<${/NOT|RBIT/.test(mnemonic) ? '8B|16B' : 'T'}>`;
 }
 
 /** Reduces the elements in the lowest `bits` bits of a v128 local with `op`; pushes a v128 with the result in element 0. */
@@ -277,7 +279,7 @@ function across(name: string, U: number, opcode: string, op: readonly number[]):
 }
 
 function acrossLong(name: string, U: number): Instruction {
-  return simd(name, `0 Q ${U} 01110 size 11000 00011 10 Rn Rd` as Across, `${name} <V><d>, <Vn>.<T>`, { when: acrossAllocated }, (t, i) => {
+  return simd(name, `0 Q ${U} 01110 size 11000 00011 10 Rn Rd` as Across, `${name} <Va><d>, <Vn>.<Tb>`, { when: acrossAllocated }, (t, i) => {
     addLongPairwise(U, false)(t, { d: i.Rd, n: i.Rn, m: 0, size: i.size, bits: 128 });
     reduce(t, i.size + 1, i.Q !== 0 ? 128 : 64, t.popTemp(T.v128), ADD[i.size + 1]!);
     t.vlane(EXTRACT_U[i.size + 1]!, 0);
@@ -289,7 +291,7 @@ export const simdMisc: readonly Instruction[] = [
   ...rows.flatMap(([name, U, opcode, vector, scalar, meaning]) => {
     const options: FamilyOptions = { sizes: vector };
     const out = [vectorRow(name, `0 Q ${U} 01110 size 10000 ${opcode} 10 Rn Rd`, template(name), options, (t, s) => meaning(t, name === 'RBIT (vector)' ? { ...s, size: 0 } : s))];
-    if (scalar.length > 0) out.push(scalarRow(name, `01 ${U} 11110 size 10000 ${opcode} 10 Rn Rd`, template(name), { sizes: scalar }, meaning));
+    if (scalar.length > 0) out.push(scalarRow(name, `01 ${U} 11110 size 10000 ${opcode} 10 Rn Rd`, scalarSyntax(template(name)), { sizes: scalar }, meaning));
     return out;
   }),
   ...narrowRows('XTN', 0, '10010', 'truncate'),
@@ -309,7 +311,7 @@ export const simdMisc: readonly Instruction[] = [
   across('SMINV', 0, '11010', MIN_S),
   across('UMINV', 1, '11010', MIN_U),
   across('ADDV', 0, '11011', ADD),
-  simd('ADDP (scalar)', '01 0 11110 11 11000 11011 10 Rn Rd', 'ADDP <V><d>, <Vn>.<T>', {}, (t, i) => {
+  simd('ADDP (scalar)', '01 0 11110 11 11000 11011 10 Rn Rd', 'ADDP <Dd>, <Vn>.2D', {}, (t, i) => {
     t.v(i.Rn);
     const x = t.popTemp(T.v128);
     t.get(x);

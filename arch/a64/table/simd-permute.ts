@@ -40,7 +40,7 @@ function lookup(t: Translator, n: number, count: number, index: number): void {
 
 /** Reverses the elements of 1 << size bytes in containers of 1 << container bytes. */
 function reverse(name: string, U: number, opcode: string, container: number): Instruction {
-  return vectorRow(name, `0 Q ${U} 01110 size 10000 ${opcode} 10 Rn Rd`, `${name} <Vd>.<T>, <Vn>.<T>`, { sizes: [0, 1, 2].slice(0, container) }, (t, s) => {
+  return vectorRow(name, `0 Q ${U} 01110 size 10000 ${opcode} 10 Rn Rd`, `${name.split(' ')[0]!} <Vd>.<T>, <Vn>.<T>`, { sizes: [0, 1, 2].slice(0, container) }, (t, s) => {
     const flip = (1 << (container - s.size)) - 1;
     t.v(s.n);
     t.v(s.n);
@@ -55,7 +55,7 @@ export const simdPermute: readonly Instruction[] = [
   permute('UZP2', '101', (e) => 2 * e + 1),
   permute('TRN2', '110', (e, count) => ((e & 1) === 0 ? e + 1 : e + count)),
   permute('ZIP2', '111', (e, count) => (count >> 1) + ((e & 1) === 0 ? e >> 1 : (e >> 1) + count)),
-  simd('EXT', '0 Q 101110 00 0 Rm 0 imm4 0 Rn Rd', 'EXT <Vd>.<T>, <Vn>.<T>, <Vm>.<T>, #<index>', { when: (i) => i.Q !== 0 || i.imm4 < 8 }, (t, i) => {
+  simd('EXT', '0 Q 101110 00 0 Rm 0 imm4 0 Rn Rd', 'EXT <Vd>.<8B|16B>, <Vn>.<8B|16B>, <Vm>.<8B|16B>, #<index>', { when: (i) => i.Q !== 0 || i.imm4 < 8 }, (t, i) => {
     t.v(i.Rn);
     t.v(i.Rm);
     const lanes: number[] = [];
@@ -66,12 +66,12 @@ export const simdPermute: readonly Instruction[] = [
     t.vshuffle(lanes);
     setResult(t, i.Rd, i.Q !== 0 ? 128 : 64);
   }),
-  simd('TBL', '0 Q 001110 00 0 Rm 0 len 0 00 Rn Rd', 'TBL <Vd>.<Ta>, { <Vn>.16B, … }, <Vm>.<Ta>', {}, (t, i) => {
+  simd('TBL', '0 Q 001110 00 0 Rm 0 len 0 00 Rn Rd', 'TBL <Vd>.<8B|16B>, { <Vn>.16B, … }, <Vm>.<8B|16B>', {}, (t, i) => {
     t.v(i.Rm);
     lookup(t, i.Rn, i.len + 1, t.popTemp(T.v128));
     setResult(t, i.Rd, i.Q !== 0 ? 128 : 64);
   }),
-  simd('TBX', '0 Q 001110 00 0 Rm 0 len 1 00 Rn Rd', 'TBX <Vd>.<Ta>, { <Vn>.16B, … }, <Vm>.<Ta>', {}, (t, i) => {
+  simd('TBX', '0 Q 001110 00 0 Rm 0 len 1 00 Rn Rd', 'TBX <Vd>.<8B|16B>, { <Vn>.16B, … }, <Vm>.<8B|16B>', {}, (t, i) => {
     t.v(i.Rm);
     const index = t.popTemp(T.v128);
     t.v(i.Rd);
