@@ -229,11 +229,14 @@ class VirtualMachine {
 
   /** Serves exits, interrupts and times. @returns how the machine ended; its cores are stopped. */
   *run(env: ServiceEnv): Entry<End> {
+    const gic = this.#gic;
     /** The core that waits for an answer. */
     let waiting: Core | undefined;
     for (;;) {
-      yield* this.#gic.flush(env);
-      yield* this.#receive(env, waiting);
+      if (gic.changed) yield* gic.flush(env);
+      const deadline = this.#deadline();
+      this.#prepare(env, waiting, deadline);
+      yield;
       waiting = undefined;
       const { error, notification, badge, label } = result(env);
       if (notification) {
@@ -242,37 +245,35 @@ class VirtualMachine {
       } else if (error === Err.OK) {
         const core = this.#cores[badge - 1];
         if (core === undefined) continue;
-        const outcome = yield* core.exits.serve(env, label);
-        if (outcome === undefined || outcome.action === 'return' || outcome.action === 'suspend') waiting = core;
-        else {
+        const outcome = core.exits.serve(env, label);
+        if (outcome === 'access') yield* core.exits.access(env);
+        else if (outcome !== undefined) {
           const end = yield* this.#obey(env, core, outcome);
           if (end !== undefined) return end;
-          if (core.on) waiting = core;
         }
+        if (core.on) waiting = core;
       } else if (error !== Err.TIMEOUT) {
         throw new KernelError(error, 'receive of exits');
       }
       if (this.#watch.ended && this.#look === Infinity) yield* this.#suspect(env);
-      if (this.#deadline() <= env.now()) {
+      if (deadline !== Infinity && deadline <= env.now()) {
         const end = yield* this.#timePassed(env);
         if (end !== undefined) return end;
       }
     }
   }
 
-  /** Answers the exit of a core, if one waits, and waits for what comes next. */
-  *#receive(env: ServiceEnv, waiting: Core | undefined): Entry<void> {
-    const deadline = this.#deadline();
+  /** Prepares the system call that answers the exit of a core, if one waits, and waits for what comes next. */
+  #prepare(env: ServiceEnv, waiting: Core | undefined, deadline: number): void {
     env.setRegister(9, VmmSlot.REPLY);
     env.setRegister(10, deadline === Infinity ? 0 : Math.ceil(deadline));
     if (waiting === undefined) {
       prepare(env, Syscall.RECV, VmmSlot.EXITS, 0, 0);
-    } else {
-      const { answer, values } = waiting.exits;
-      for (let i = 0; i < values.length; i++) env.setWord(i, values[i]!);
-      prepare(env, Syscall.REPLY_RECV, VmmSlot.EXITS, answer, values.length);
+      return;
     }
-    yield;
+    const { answer, values } = waiting.exits;
+    for (let i = 0; i < values.length; i++) env.setWord(i, values[i]!);
+    prepare(env, Syscall.REPLY_RECV, VmmSlot.EXITS, answer, values.length);
   }
 
   /** The earliest counter value at which something is to be done. */

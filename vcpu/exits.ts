@@ -56,7 +56,10 @@ export interface ExitsOptions {
   machine: PsciMachine;
 }
 
-/** Serves the exits of one VCPU: `serve` reads the message, does what it asks for and leaves the answer in `answer` and `values`. */
+/**
+ * Serves the exits of one VCPU: `serve` reads the message, does what it asks for and leaves the answer in `answer` and
+ * `values`. Devices are served at once; only what concerns the interrupt controller needs calls of the kernel.
+ */
 export class Exits {
   readonly cpu: number;
   /** Counter value at which `tick` is to be called. */
@@ -68,6 +71,11 @@ export class Exits {
   readonly #devices: Devices;
   readonly #interrupts: Interrupts;
   readonly #machine: PsciMachine;
+  // The access that the last abort was.
+  #esr = 0;
+  #address = 0;
+  #low = 0;
+  #high = 0;
 
   constructor({ cpu, devices, interrupts, machine }: ExitsOptions) {
     this.cpu = cpu;
@@ -76,14 +84,16 @@ export class Exits {
     this.#machine = machine;
   }
 
-  /** @returns what a call (HVC, SMC) asks of the virtual machine; undefined where the VCPU just goes on. */
-  *serve(env: ServiceEnv, label: number): Entry<CallOutcome | undefined> {
+  /**
+   * @returns what a call (HVC, SMC) asks of the virtual machine; `access` where `access` must be run before the answer
+   * stands; undefined where the VCPU just goes on
+   */
+  serve(env: ServiceEnv, label: number): CallOutcome | 'access' | undefined {
     this.answer = 0;
     this.values.length = 0;
     switch (label) {
       case Exit.STAGE2_ABORT:
-        yield* this.#abort(env);
-        return undefined;
+        return this.#abort(env);
       case Exit.SYSREG:
         this.#sysreg(env);
         return undefined;
@@ -107,6 +117,13 @@ export class Exits {
     }
   }
 
+  /** Makes the access to the interrupt controller that `serve` found. */
+  *access(env: ServiceEnv): Entry<void> {
+    yield* this.#interrupts.beforeAccess(env);
+    this.#transfer();
+    yield* this.#interrupts.afterAccess(env);
+  }
+
   /** Looks at the physical timer: at its time, and when one of its registers was written. */
   tick(now: number): void {
     this.#interrupts.setLine(PHYSICAL_TIMER_INTID, this.#timer.level(now), this.cpu);
@@ -119,24 +136,33 @@ export class Exits {
     this.tick(0);
   }
 
-  *#abort(env: ServiceEnv): Entry<void> {
-    const esr = env.word(0);
-    const address = env.word(2);
-    this.answer = Answer.EXTERNAL_ABORT;
-    if (!isTransfer(esr)) return;
-    const size = transferSize(esr);
-    const low = env.wordLow(5);
-    const high = env.wordHigh(5);
-    const gic = this.#interrupts.covers(address);
-    if (gic) yield* this.#interrupts.beforeAccess(env);
+  #abort(env: ServiceEnv): 'access' | undefined {
+    const esr = env.wordLow(0);
+    if (!isTransfer(esr)) {
+      this.answer = Answer.EXTERNAL_ABORT;
+      return undefined;
+    }
+    this.#esr = esr;
+    this.#address = env.word(2);
+    this.#low = env.wordLow(5);
+    this.#high = env.wordHigh(5);
+    if (this.#interrupts.covers(this.#address)) return 'access';
+    this.#transfer();
+    return undefined;
+  }
+
+  /** A load or store of a device's register. */
+  #transfer(): void {
     const devices = this.#devices;
+    const esr = this.#esr;
+    const size = transferSize(esr);
+    this.answer = Answer.EXTERNAL_ABORT;
     if (isStore(esr)) {
-      if (devices.write(address, size, low, high)) this.answer = Answer.ADVANCE;
-    } else if (devices.read(address, size)) {
+      if (devices.write(this.#address, size, this.#low, this.#high)) this.answer = Answer.ADVANCE;
+    } else if (devices.read(this.#address, size)) {
       this.#give(transferRegister(esr), loaded(esr, devices.low, devices.high));
       this.answer |= Answer.ADVANCE;
     }
-    if (gic) yield* this.#interrupts.afterAccess(env);
   }
 
   #sysreg(env: ServiceEnv): void {

@@ -146,6 +146,12 @@ export class VGic {
     }
   }
 
+  /** Whether `flush` has anything to do. */
+  get changed(): boolean {
+    for (const { dirty, stale } of this.#lists) if (dirty || stale) return true;
+    return false;
+  }
+
   /** Lists what is pending. To be called before a VCPU goes on, whenever something happened. */
   *flush(env: ServiceEnv): Entry<void> {
     for (let cpu = 0; cpu < this.#lists.length; cpu++) {
