@@ -7,8 +7,9 @@ import { decodeBitMasks } from './table/data-immediate.ts';
  * the first that fits, unless it is only for reading.
  */
 interface Alias {
-  /** Name of the row. */
+  /** Name of the rows, and which of them where several share it. */
   readonly of: string;
+  readonly row?: (row: Instruction) => boolean;
   readonly syntax: string;
   /** Fields that the alias implies. */
   readonly fixed?: Assignment;
@@ -157,7 +158,26 @@ const aliases: readonly Alias[] = [
   { of: 'DSB', syntax: 'SSBB', fixed: { CRm: 0 } },
   { of: 'DSB', syntax: 'PSSBB', fixed: { CRm: 4 } },
   { of: 'B.cond', syntax: 'B<cond> <label>', read: true },
+
+  // SIMD and floating point.
+  { of: 'DUP (element)', row: (row) => !row.fields.some((f) => f.name === 'Q'), syntax: 'MOV <V><d>, <Vn>.<Ts>[<index>]' },
+  { of: 'UMOV', syntax: 'MOV <Wd|Xd>, <Vn>.<Ts>[<index>]', when: (i) => (i.imm5! & 7) === 4 || (i.imm5! & 15) === 8 },
+  { of: 'INS (general)', syntax: 'MOV <Vd>.<Ts>[<index>], <R><n>' },
+  { of: 'INS (element)', syntax: 'MOV <Vd>.<Ts>[<index1>], <Vn>.<Ts>[<index2>]' },
+  { of: 'ORR (vector, register)', syntax: 'MOV <Vd>.<8B|16B>, <Vn=m>.<8B|16B>' },
+  { of: 'NOT', syntax: 'MVN <Vd>.<8B|16B>, <Vn>.<8B|16B>' },
+  { of: 'SSHLL, SSHLL2', syntax: 'SXTL{2} <Vd>.<Ta>, <Vn>.<Tb>', fixed: { immb: 0 }, when: (i) => (i.immh! & (i.immh! - 1)) === 0 },
+  { of: 'USHLL, USHLL2', syntax: 'UXTL{2} <Vd>.<Ta>, <Vn>.<Tb>', fixed: { immb: 0 }, when: (i) => (i.immh! & (i.immh! - 1)) === 0 },
 ];
+
+/** CMLE and its kin: comparisons of registers with the operands changed about. */
+function reversedComparison(row: Instruction): Alias[] {
+  const m = /^(CM|FCM|FAC)(GE|GT|HS|HI)( \(register\))?$/.exec(row.name);
+  if (m === null) return [];
+  const other = { GE: 'LE', GT: 'LT', HS: 'LS', HI: 'LO' }[m[2]!]!;
+  const operands = row.syntax.replace(/^\S+ /, '').replace(/<V(>?<?)([nm])>/g, (_all, middle: string, r: string) => `<V${middle}${r === 'n' ? 'm' : 'n'}>`);
+  return [{ of: row.name, syntax: `${m[1]}${other} ${operands}`, read: true }];
+}
 
 /** STADD and its kin: the old value is not kept, and nothing is acquired. */
 function atomicAlias(row: Instruction): Alias[] {
@@ -175,7 +195,8 @@ function unscaledAlias(row: Instruction): Alias[] {
 interface Forms {
   readonly canonical: readonly Form[];
   readonly aliases: readonly Form[];
-  readonly readable: readonly Form[];
+  /** Lower ranks are tried first: rows' own syntax, then aliases in their order. */
+  readonly readable: readonly { readonly rank: number; readonly form: Form }[];
 }
 
 const HINT_MASK = 0xfffff01f;
@@ -197,14 +218,14 @@ function formsOf(row: Instruction): Forms {
     }
   }
   const own = compile(row, row.syntax);
-  const found = [...(byName.get(row.name) ?? []), ...atomicAlias(row), ...unscaledAlias(row)];
-  const compiled = found.map((a) => ({ a, form: compile(row, a.syntax, a.fixed, a.when) }));
+  const found = [...(byName.get(row.name) ?? []).filter((a) => a.row?.(row) ?? true), ...atomicAlias(row), ...unscaledAlias(row), ...reversedComparison(row)];
+  const compiled = found.map((a) => ({ a, rank: aliases.indexOf(a) + 1 || aliases.length, form: compile(row, a.syntax, a.fixed, a.when) }));
   const written = compiled.filter(({ a }) => a.read === undefined).map(({ a, form }) => (a.prefer === undefined ? form : { ...form, when: (i: AnyFields) => (form.when?.(i) ?? true) && a.prefer!(i) }));
-  forms = { canonical: [own], aliases: written, readable: [own, ...compiled.map(({ form }) => form)] };
+  forms = { canonical: [own], aliases: written, readable: [{ rank: 0, form: own }, ...compiled] };
   // A named hint is an alias of HINT #<imm>.
   if ((row.mask & HINT_MASK) >>> 0 === HINT_MASK && row.value >>> 12 === HINT_VALUE >>> 12 && row.fields.length === 0) {
     const number = `0x${((row.value >>> 5) & 127).toString(16)}`;
-    forms = { canonical: [compile(row, `HINT #${number}`)], aliases: [own], readable: [own] };
+    forms = { canonical: [compile(row, `HINT #${number}`)], aliases: [own], readable: [{ rank: 0, form: own }] };
   }
   cache.set(row, forms);
   return forms;
@@ -215,4 +236,4 @@ export const canonicalOf = (row: Instruction): readonly Form[] => formsOf(row).c
 /** What is preferred to it, best first. */
 export const aliasesOf = (row: Instruction): readonly Form[] => formsOf(row).aliases;
 /** Every way of writing that an assembler accepts. */
-export const readableOf = (row: Instruction): readonly Form[] => formsOf(row).readable;
+export const readableOf = (row: Instruction): Forms['readable'] => formsOf(row).readable;

@@ -57,9 +57,11 @@ function fixedRegister(wide: boolean, field: string, sp: boolean, plus = 0): Ope
 }
 
 /** A general register whose width is a field. */
-function sizedRegister(row: Instruction, field: string, sp: boolean, plus = 0): Operand {
+function sizedRegister(row: Instruction, field: string, sp: boolean, plus = 0): Operand | undefined {
   const width = ['sf', 'sz', 'b5'].find((name) => has(row, name));
-  if (width === undefined) return { fields: [], text: '(?!)', format: () => undefined };
+  // N goes with sf.
+  const alsoN = /^(?:[SU]?BFM|EXTR)$/.test(row.name);
+  if (width === undefined) return undefined;
   return {
     fields: [width, field],
     text: REGISTER,
@@ -68,7 +70,9 @@ function sizedRegister(row: Instruction, field: string, sp: boolean, plus = 0): 
       const r = parseRegister(text, sp);
       if (r === undefined) return undefined;
       // TBZ and TBNZ may name the X register for a bit of its low half.
-      return width === 'b5' && r.wide ? { [field]: r.n } : { [width]: r.wide ? 1 : 0, [field]: r.n - plus };
+      if (width === 'b5' && r.wide) return { [field]: r.n };
+      const wide = r.wide ? 1 : 0;
+      return { [width]: wide, [field]: r.n - plus, ...(alsoN ? { N: wide } : {}) };
     },
   };
 }
@@ -272,6 +276,7 @@ const addImmediate = (sign: 1n | -1n): Operand => ({
   parse: (text) => {
     const [number = '', shift] = text.split(',');
     const v = parseNumber(number)! * sign;
+    if (sign < 0n && v === 0n) return undefined;
     const amount = shift === undefined ? undefined : parseNumber(shift.slice(3));
     if (v >= 0n && v < 4096n && (amount === undefined || amount === 0n || amount === 12n)) return { imm12: Number(v), sh: amount === 12n ? 1 : 0 };
     if (amount === undefined && v > 0n && (v & 0xfffn) === 0n && v < 1n << 24n) return { imm12: Number(v >> 12n), sh: 1 };
@@ -422,6 +427,6 @@ export const generalRules: readonly Rule[] = [
   rule(/#<imm>/, (_m, row) => anyImmediate(row)),
   rule(/#<nzcv>/, (_m, row) => plain(row, 'nzcv', hex)),
   rule(/#<lsb>/, (_m, row) => plain(row, 'imms', decimal)),
-  rule(/#<shift>/, (_m, row) => plain(row, 'imm6', decimal)),
+  rule(/#<shift>/, (_m, row) => (has(row, 'imm6') ? plain(row, 'imm6', decimal) : undefined)),
   rule(/#<(immr|imms|mask)>/, (m, row) => plain(row, m[1]!, decimal)),
 ];

@@ -34,7 +34,8 @@ export interface Operand {
 export interface Rule {
   /** Sticky. */
   readonly spelling: RegExp;
-  operand(match: RegExpExecArray, row: Instruction, template: string): Operand;
+  /** Undefined where the spelling means something else in this row. */
+  operand(match: RegExpExecArray, row: Instruction, template: string): Operand | undefined;
 }
 
 /** A row with one way of writing it. */
@@ -56,7 +57,11 @@ const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\
 
 /** White space and `#` count for nothing but to keep words apart. */
 export function normalise(text: string): string {
-  return text.replace(/[\s#]+/g, ' ').replace(/ ?([,[\]{}!]) ?/g, '$1');
+  return text
+    .replace(/[\s#]+/g, ' ')
+    .replace(/ ?, ?/g, ',')
+    .replace(/([[{]) /g, '$1')
+    .replace(/ ([\]}!])/g, '$1');
 }
 
 /** Stands for a spelling that no rule knows: the form fits nothing. */
@@ -76,14 +81,16 @@ export function compile(row: Instruction, template: string, fixed: Assignment = 
       rule.spelling.lastIndex = at;
       const match = rule.spelling.exec(template);
       if (match === null) continue;
+      const operand = rule.operand(match, row, template);
+      if (operand === undefined) continue;
       flush();
-      parts.push(rule.operand(match, row, template));
+      parts.push(operand);
       at += match[0].length;
       found = true;
       break;
     }
     if (found) continue;
-    if (template[at] === '<') parts.push(unknown);
+    if (template[at] === '<' || template[at] === '…') parts.push(unknown);
     literal += template[at++];
   }
   flush();
@@ -110,6 +117,7 @@ const inverses = new WeakMap<Operand, Map<string, Assignment[]>>();
 /** Numbers in one notation, letters in one case. */
 const canonical = (text: string): string =>
   normalise(text)
+    .trim()
     .toLowerCase()
     .replace(/(?<![\w.])(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)(?![\w.])/g, (n) => (/^[0-9]+$|^0x/.test(n) ? BigInt(n).toString() : Number(n).toString()));
 
