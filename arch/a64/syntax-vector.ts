@@ -331,6 +331,7 @@ const isComplex = (row: Instruction): boolean => row.name.startsWith('FCMLA');
 
 export const vectorRules: readonly Rule[] = [
   rule(/\{2\}/, () => ({ fields: ['Q'], text: '2?', format: (i) => (i.Q !== 0 ? '2' : ''), parse: (text) => ({ Q: text === '2' ? 1 : 0 }) })),
+  rule(/<bt>/, () => ({ fields: ['Q'], text: '[bt]', format: (i) => (i.Q !== 0 ? 't' : 'b') })),
   rule(/<St\|Dt\|Qt>/, () => ({ fields: ['opc', 'Rt'], text: '[sdq]\\d+', format: (i) => (i.opc === 3 ? undefined : `${LETTERS[2 + i.opc!]}${i.Rt}`) })),
   rule(/<Wd\|Xd>/, () => ({ fields: ['Q', 'Rd'], text: '[wx]\\w+', format: (i) => registerName(i.Q !== 0, i.Rd!, false) })),
   rule(/<Dd\|Vd\.2D>/, () => ({ fields: ['Q', 'Rd'], text: '[dv]\\d+(?:\\.2d)?', format: (i) => (i.Q === 0 ? `d${i.Rd}` : `v${i.Rd}.2d`) })),

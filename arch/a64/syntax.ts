@@ -67,6 +67,12 @@ export function normalise(text: string): string {
 /** Stands for a spelling that no rule knows: the form fits nothing. */
 const unknown: Operand = { fields: [], text: '(?!)', format: () => undefined };
 
+/** Mnemonics that end in an operand. */
+const ENDINGS: readonly (readonly [spelling: string, endings: readonly string[]])[] = [
+  ['{2}', ['', '2']],
+  ['<bt>', ['b', 't']],
+];
+
 /** Cuts a template. */
 export function compile(row: Instruction, template: string, fixed: Assignment = {}, when?: (i: AnyFields) => boolean): Form {
   const parts: (string | Operand)[] = [];
@@ -96,7 +102,7 @@ export function compile(row: Instruction, template: string, fixed: Assignment = 
   flush();
   const stem = /^[a-z0-9]+/.exec(template.toLowerCase())![0];
   const source = parts.map((p) => (typeof p === 'string' ? escape(normalise(p)) : `(${p.text})`)).join('');
-  return { row, parts, fixed, when, mnemonics: template.startsWith('{2}', stem.length) ? [stem, `${stem}2`] : [stem], line: new RegExp(`^${source}$`, 'i') };
+  return { row, parts, fixed, when, mnemonics: (ENDINGS.find(([spelling]) => template.startsWith(spelling, stem.length))?.[1] ?? ['']).map((ending) => stem + ending), line: new RegExp(`^${source}$`, 'i') };
 }
 
 /** The text of an instruction in this form; undefined where the form does not fit. */

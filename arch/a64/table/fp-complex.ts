@@ -57,15 +57,15 @@ function long(t: Translator, d: number, n: number, m: number, Q: number, extra: 
 function longRows(name: string, U: number, a: number, opcode: string, byElement: string): Instruction[] {
   const extra = (a !== 0 ? fp.NEGATE_PRODUCT : 0) | (U !== 0 ? fp.UPPER_HALF : 0);
   return [
-    simd(`${name} (vector)`, `0 Q ${U} 01110 ${a} 0 1 Rm ${opcode} 1 Rn Rd` as Long, `${name} <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.<Tb>`, { feature: 'FEAT_FHM' }, (t, i) => long(t, i.Rd, i.Rn, i.Rm, i.Q, extra)),
-    simd(`${name} (by element)`, `0 Q ${U} 01111 10 L M Rm:4 ${byElement} H 0 Rn Rd` as LongByElement, `${name} <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.H[<index>]`, { feature: 'FEAT_FHM' }, (t, i) =>
+    simd(`${name} (vector)`, `0 Q ${U} 01110 ${a} 0 1 Rm ${opcode} 1 Rn Rd` as Long, `${name} <Vd>.<2S|4S>, <Vn>.<2H|4H>, <Vm>.<2H|4H>`, { feature: 'FEAT_FHM' }, (t, i) => long(t, i.Rd, i.Rn, i.Rm, i.Q, extra)),
+    simd(`${name} (by element)`, `0 Q ${U} 01111 10 L M Rm:4 ${byElement} H 0 Rn Rd` as LongByElement, `${name} <Vd>.<2S|4S>, <Vn>.<2H|4H>, <Vm>.H[<index>]`, { feature: 'FEAT_FHM' }, (t, i) =>
       long(t, i.Rd, i.Rn, i.Rm, i.Q, extra | fp.BY_ELEMENT | (i.H << 2) | (i.L << 1) | i.M),
     ),
   ];
 }
 
 function estimate(name: string, U: number, extra: number): Instruction {
-  return simd(name, `0 Q ${U} 01110 10 10000 11100 10 Rn Rd` as '0 Q 0 01110 10 10000 11100 10 Rn Rd', `${name} <Vd>.<T>, <Vn>.<T>`, {}, (t, i) => {
+  return simd(name, `0 Q ${U} 01110 10 10000 11100 10 Rn Rd` as '0 Q 0 01110 10 10000 11100 10 Rn Rd', `${name} <Vd>.<2S|4S>, <Vn>.<2S|4S>`, {}, (t, i) => {
     touch(t, [i.Rn]);
     pushExact(t, fp.unsignedEstimate, { d: i.Rd, n: i.Rn, lanes: i.Q !== 0 ? 2 : 1, extra }, [i.Rn]);
     t.setV(i.Rd);

@@ -57,11 +57,11 @@ type Vector = '0 Q 0 01110 10 0 Rm 1 0010 1 Rn Rd';
 type ByElement = '0 Q 0 01111 10 L M Rm:4 1110 H 0 Rn Rd';
 
 function dotVector(name: string, U: number, opcode: string, unsignedN: number, unsignedM: number, feature: string): Instruction {
-  return simd(`${name} (vector)`, `0 Q ${U} 01110 10 0 Rm 1 ${opcode} 1 Rn Rd` as Vector, `${name} <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.<Tb>`, { feature }, (t, i) => dot(t, i.Rd, i.Rn, unsignedN, local(t, i.Rm), unsignedM, i.Q));
+  return simd(`${name} (vector)`, `0 Q ${U} 01110 10 0 Rm 1 ${opcode} 1 Rn Rd` as Vector, `${name} <Vd>.<2S|4S>, <Vn>.<8B|16B>, <Vm>.<8B|16B>`, { feature }, (t, i) => dot(t, i.Rd, i.Rn, unsignedN, local(t, i.Rm), unsignedM, i.Q));
 }
 
 function dotByElement(name: string, U: number, size: string, opcode: string, unsignedN: number, unsignedM: number, feature: string): Instruction {
-  return simd(`${name} (by element)`, `0 Q ${U} 01111 ${size} L M Rm:4 ${opcode} H 0 Rn Rd` as ByElement, `${name} <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.4B[<index>]`, { feature }, (t, i) =>
+  return simd(`${name} (by element)`, `0 Q ${U} 01111 ${size} L M Rm:4 ${opcode} H 0 Rn Rd` as ByElement, `${name} <Vd>.<2S|4S>, <Vn>.<8B|16B>, <Vm>.4B[<index>]`, { feature }, (t, i) =>
     dot(t, i.Rd, i.Rn, unsignedN, broadcast(t, i), unsignedM, i.Q),
   );
 }
@@ -102,8 +102,8 @@ export const simdDot: readonly Instruction[] = [
   matrix('UMMLA', 1, 0, 1, 1),
   matrix('USMMLA', 0, 1, 1, 0),
 
-  simd('BFDOT (vector)', '0 Q 1 01110 01 0 Rm 1 1111 1 Rn Rd', 'BFDOT <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.<Tb>', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, i.Rm, i.Q !== 0 ? 2 : 1, 0)),
-  simd('BFDOT (by element)', '0 Q 0 01111 01 L M Rm:4 1111 H 0 Rn Rd', 'BFDOT <Vd>.<Ta>, <Vn>.<Tb>, <Vm>.2H[<index>]', { feature: 'FEAT_BF16' }, (t, i) =>
+  simd('BFDOT (vector)', '0 Q 1 01110 01 0 Rm 1 1111 1 Rn Rd', 'BFDOT <Vd>.<2S|4S>, <Vn>.<4H|8H>, <Vm>.<4H|8H>', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, i.Rm, i.Q !== 0 ? 2 : 1, 0)),
+  simd('BFDOT (by element)', '0 Q 0 01111 01 L M Rm:4 1111 H 0 Rn Rd', 'BFDOT <Vd>.<2S|4S>, <Vn>.<4H|8H>, <Vm>.2H[<index>]', { feature: 'FEAT_BF16' }, (t, i) =>
     bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, (i.M << 4) | i.Rm, i.Q !== 0 ? 2 : 1, bfloat.BY_ELEMENT | (i.H << 1) | i.L),
   ),
   simd('BFMMLA', '0 1 1 01110 01 0 Rm 1 1101 1 Rn Rd', 'BFMMLA <Vd>.4S, <Vn>.8H, <Vm>.8H', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.matrixMultiply, i.Rd, i.Rn, i.Rm, 2, 0)),
