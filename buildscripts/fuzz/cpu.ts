@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { decode } from '../../arch/a64/decode.ts';
+import type { Instruction } from '../../arch/a64/encoding.ts';
 import { CASES, CODE, CODE_BYTES, DATA, HARNESS, RAM, RESULT_BYTES, RESULTS, SAVED_PAGES, STATE, STATE_BYTES, STATES, TABLES, TEMPLATE, writeTables } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part } from './machines.ts';
 import { assemble, type Program } from './program.ts';
@@ -53,12 +54,36 @@ export function run(machine: Machine, programs: readonly Program[]): Buffer {
   return machine.run(image(programs), RESULTS - RAM, programs.length * RESULT_BYTES);
 }
 
+/** The instruction at which a result's exception was taken. */
+function faulting(result: Buffer, program: Program, index: number): Instruction | undefined {
+  const pc = Number(result.readBigUInt64LE(STATE.pc)) - codeOf(index) - program.start;
+  const word = assemble(program)[pc / 4];
+  return word === undefined ? undefined : decode(word)?.row;
+}
+
+/**
+ * Whether our result may differ. QEMU 7.2 looks at the monitor before it looks at a store-exclusive's address, which is its
+ * choice to make; it does not ask LDAPR and the FEAT_LRCPC2 accesses for alignment, although DDI 0487 B2.5.2 does; it
+ * finds an Instruction Abort before a misaligned PC, which has priority (D1.3.5).
+ */
+function excused(ours: Buffer, theirs: Buffer, program: Program, index: number): boolean {
+  const esr = Number(ours.readBigUInt64LE(STATE.esr));
+  if (esr >>> 26 === 0x22) return theirs.readBigUInt64LE(STATE.esr) >> 26n === 0x20n;
+  if (esr >>> 26 !== 0x24) return false;
+  const row = faulting(ours, program, index);
+  if (row === undefined) return false;
+  if (/^STL?X/.test(row.name)) return true;
+  return (esr & 0x3f) === 0x21 && /^(LDAP|STLUR)/.test(row.name);
+}
+
 /** How two results of a program differ: a line for each register, and the first byte of memory; none when they agree. */
 export function differences(ours: Buffer, theirs: Buffer, index: number, program: Program): string[] {
   const from = index * RESULT_BYTES;
   const a = ours.subarray(from, from + RESULT_BYTES);
   const b = theirs.subarray(from, from + RESULT_BYTES);
-  if (a.equals(b)) return [];
+  // PSTATE.BTYPE, of FEAT_BTI.
+  b.writeBigUInt64LE(b.readBigUInt64LE(STATE.spsr) & ~0xc00n, STATE.spsr);
+  if (a.equals(b) || excused(a, b, program, index)) return [];
   const out: string[] = [];
   const hex = (value: bigint): string => value.toString(16).padStart(16, '0');
   const compare = (name: string, offset: number): void => {
@@ -68,9 +93,7 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   for (let r = 0; r < 31; r++) compare(`x${r}`, STATE.x + 8 * r);
   for (const name of ['sp', 'pc', 'spsr', 'esr', 'far', 'fpcr', 'fpsr', 'tpidr'] as const) compare(name, STATE[name]);
   const faulted = b.readBigUInt64LE(STATE.esr) >> 26n === 0x24n;
-  const pc = Number(b.readBigUInt64LE(STATE.pc)) - codeOf(index) - program.start;
-  const word = faulted ? assemble(program)[pc / 4] : undefined;
-  const row = word === undefined ? undefined : decode(word)?.row;
+  const row = faulted ? faulting(b, program, index) : undefined;
   // Registers of a load of several that faults half-way, and memory of such a store, are UNKNOWN.
   const structure = /^(LD|ST)[1-4]/.test(row?.name ?? '');
   for (let r = 0; r < 32; r++) {
@@ -89,5 +112,3 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   }
   return out;
 }
-
-export { STATE };

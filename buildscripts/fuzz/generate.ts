@@ -24,11 +24,14 @@ const DOUBLES = [0n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x3fe00000000
 const SINGLES = [0n, 1n, 0x007fffffn, 0x00800000n, 0x3f000000n, 0x3f800000n, 0x3fc00000n, 0x40200000n, 0x7f000000n, 0x7f7fffffn, 0x7f800000n, 0x7f800001n, 0x7fc00000n, 0x7fc00123n, 0x4f000000n, 0x5f000000n];
 const HALVES = [0n, 1n, 0x03ffn, 0x0400n, 0x3800n, 0x3c00n, 0x3e00n, 0x4100n, 0x7800n, 0x7bffn, 0x7c00n, 0x7c01n, 0x7e00n, 0x7e12n];
 
-/** MRS and MSR of the registers that EL0 has: NZCV, FPCR, FPSR, TPIDR_EL0; MRS of TPIDRRO_EL0. */
-const SYSTEM_REGISTERS = [0xd53b4200, 0xd51b4200, 0xd53b4400, 0xd51b4400, 0xd53b4420, 0xd51b4420, 0xd53bd040, 0xd51bd040, 0xd53bd060];
+/** MRS and MSR of the registers that EL0 has: NZCV, TPIDR_EL0; MRS of FPCR, FPSR and TPIDRRO_EL0. */
+const SYSTEM_REGISTERS = [0xd53b4200, 0xd51b4200, 0xd53b4400, 0xd53b4420, 0xd53bd040, 0xd51bd040, 0xd53bd060];
 
 /** Rows that end a run, wait, or differ by design. */
 const LEFT_OUT = new Set(['WFE', 'WFI', 'SYS', 'SYSL', 'MSR (immediate)', 'MRS', 'MSR (register)', 'HINT']);
+
+/** Exclusives are made in pairs. */
+const EXCLUSIVE = /^(LDA?|STL?)X[PR]/;
 
 interface Row {
   readonly row: Instruction;
@@ -68,7 +71,7 @@ export class Generator {
     const memory = new Set(loadsStores);
     const exclusive = new Set(atomics);
     const group = (weight: number, filter: (row: Instruction) => boolean): void => {
-      const rows = table.filter((row) => row.flow === 'next' && !LEFT_OUT.has(row.name) && filter(row) && choice.only?.test(row.name) !== false).map(prepare);
+      const rows = table.filter((row) => row.flow === 'next' && !LEFT_OUT.has(row.name) && !EXCLUSIVE.test(row.name) && filter(row) && choice.only?.test(row.name) !== false).map(prepare);
       if (rows.length > 0) this.groups.push({ weight, rows });
     };
     const isSimd = (row: Instruction): boolean => /<(V|[BHSDQ])[a-z0-9]*>|SIMD/.test(row.syntax + row.name) && !integer.has(row) && !exclusive.has(row);
@@ -121,6 +124,26 @@ export class Generator {
     }
   }
 
+  /** FPCR or FPSR gets a value; their fields for AArch32, which QEMU keeps, stay zero. */
+  private floatingState(r: Random): number[] {
+    const register = r.pick(HOT);
+    if (r.once(2)) return [0xd2800000 | ((r.u32() & 0x9f) << 5) | register, 0xd51b4420 | register];
+    return [0xd2a00000 | ((r.u32() & 0x07c8) << 5) | register, 0xd51b4400 | register];
+  }
+
+  /** A load-exclusive, and mostly the store-exclusive of the same size and address. */
+  private exclusive(r: Random): number[] {
+    const size = r.below(4);
+    const pair = size >= 2 && r.once(2);
+    const base = r.pick(BASES);
+    const [t, t2, s, u, u2] = [0, 1, 2, 3, 4].map((n) => HOT[(n + r.below(4)) % 8]!);
+    const ordered = r.once(2) ? 0x8000 : 0;
+    const load = (0x085f0000 | (size << 30) | ordered | (pair ? 0x200000 | (t2! << 10) : 0x7c00) | (base << 5) | t!) >>> 0;
+    const store = (0x08000000 | (size << 30) | ordered | (pair ? 0x200000 | (u2! << 10) : 0x7c00) | (s! << 16) | (base << 5) | u!) >>> 0;
+    if ((pair && t === t2) || s === u || (pair && s === u2) || r.once(8)) return [load];
+    return r.once(2) ? [load, store] : [load, this.straight(r), store];
+  }
+
   private branch(r: Random): number {
     if (r.once(6)) return 0x14000000;
     const row = prepare(r.pick(this.branches));
@@ -143,7 +166,8 @@ export class Generator {
     };
     while (items.length < length) {
       if (!r.once(branchy)) {
-        items.push({ kind: 'word', word: this.straight(r) });
+        if (this.choice.only === undefined && r.once(50)) items.push({ kind: 'words', words: r.once(3) ? this.floatingState(r) : this.exclusive(r) });
+        else items.push({ kind: 'word', word: this.straight(r) });
         continue;
       }
       const kind = r.below(20);
@@ -196,6 +220,8 @@ export class Generator {
     for (const n of BASES) if (n !== 31) x[n] = this.address(r);
     for (const n of OFFSETS) x[n] = BigInt.asUintN(64, BigInt(r.below(128) - 16));
     x[FUEL] = BigInt(3 + r.below(30));
+    // A jump may go past a loop's head.
+    for (const n of COUNTERS) x[n] = BigInt(r.below(8));
     const v = new BigUint64Array(64);
     for (let n = 0; n < 64; n++) v[n] = this.half(r);
     return {

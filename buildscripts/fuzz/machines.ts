@@ -64,6 +64,9 @@ export class Qemu implements Machine {
   }
 }
 
+export const TIERS = ['first', 'optimized', 'mixed'] as const;
+export type Tier = (typeof TIERS)[number];
+
 const AREA = 0x10000;
 const HOST = AREA + CORE_BYTES;
 
@@ -73,6 +76,8 @@ export class Ours implements Machine {
   private readonly u8: Uint8Array;
   /** Instructions after which a run is given up. */
   limit = 400_000_000;
+  /** How code is translated: as it is at first, optimized, or some regions so and some so. */
+  tier: Tier = 'first';
 
   constructor() {
     const pages = (HOST + RAM_BYTES) / 65536;
@@ -82,7 +87,8 @@ export class Ours implements Machine {
 
   run(parts: readonly Part[], offset: number, length: number): Buffer {
     const { memory, u8 } = this;
-    u8.fill(0);
+    u8.fill(0, 0, HOST);
+    u8.fill(0, HOST + offset, HOST + offset + length);
     for (const part of parts) u8.set(part.bytes, HOST + part.offset);
     let off = false;
     const core = new Core({
@@ -97,6 +103,9 @@ export class Ours implements Machine {
         return true;
       },
     });
+    const { tier } = this;
+    if (tier === 'optimized') core.code.eager = () => true;
+    if (tier === 'mixed') core.code.eager = (host) => (Math.imul(host & 0xffc, 0x9e3779b1) & 0x8000) !== 0;
     core.resetFrame(core.ownFrame, 2);
     core.pc = BigInt(HARNESS);
     while (!off && core.retired < this.limit) core.run(this.limit);

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { differences, run } from './cpu.ts';
 import { Generator } from './generate.ts';
-import { Ours, Qemu } from './machines.ts';
+import { Ours, Qemu, TIERS } from './machines.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { report, shrink } from './shrink.ts';
@@ -24,6 +24,7 @@ async function cpu(): Promise<number> {
   const ours = new Ours();
   let mismatches = 0;
   let done = 0;
+  let batches = 0;
   const seen = new Set<string>();
   try {
     const total = Number(values.cases);
@@ -31,6 +32,8 @@ async function cpu(): Promise<number> {
       const programs: Program[] = [];
       const batch = Math.min(Number(values.batch), total - done);
       for (let n = 0; n < batch; n++) programs.push(generator.program(new Random(seed + n)));
+      const tier = TIERS[batches++ % TIERS.length]!;
+      ours.tier = tier;
       const t0 = performance.now();
       const theirs = run(qemu, programs);
       const t1 = performance.now();
@@ -46,11 +49,11 @@ async function cpu(): Promise<number> {
         const key = text.split('\n')[0]!;
         if (seen.has(key)) continue;
         seen.add(key);
-        console.log(`seed ${seed + n}:\n${text}\n`);
+        console.log(`seed ${seed + n} (${tier}):\n${text}\n`);
       }
       seed += batch;
       done += batch;
-      console.log(`${done} programs, ${mismatches} mismatches (QEMU ${((t1 - t0) / 1000).toFixed(1)} s, ours ${((t2 - t1) / 1000).toFixed(1)} s)`);
+      console.log(`${done} programs, ${mismatches} mismatches (${tier}; QEMU ${((t1 - t0) / 1000).toFixed(1)} s, ours ${((t2 - t1) / 1000).toFixed(1)} s)`);
       if (seen.size >= Number(values.keep)) break;
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -8,6 +8,8 @@ import { CODE_BYTES } from './layout.ts';
  */
 export type Item =
   | { readonly kind: 'word'; readonly word: number }
+  /** Instructions that only make sense together. */
+  | { readonly kind: 'words'; readonly words: readonly number[] }
   /** B, BL or a conditional branch. */
   | { readonly kind: 'branch'; readonly word: number; readonly target: Item | undefined }
   /** ADR into a register, and BR, BLR or RET by it. */
@@ -38,7 +40,6 @@ export interface Program {
 export const FUEL = 28;
 export const COUNTERS = [26, 27] as const;
 
-const NOP = 0xd503201f;
 const SVC = 0xd4000001;
 const REGISTER = { br: 0xd61f0000, blr: 0xd63f0000, ret: 0xd65f0000 } as const;
 
@@ -53,6 +54,8 @@ function sizeOf(items: readonly Item[], item: Item, n: number): number {
     case 'word':
     case 'head':
       return 1;
+    case 'words':
+      return item.words.length;
     case 'branch':
       return decode(item.word)?.row.flow === 'call' || backward(items, item.target, n) ? 3 : 1;
     case 'indirect':
@@ -90,6 +93,9 @@ export function assemble(program: Program): number[] {
       case 'word':
         words.push(item.word);
         break;
+      case 'words':
+        words.push(...item.words);
+        break;
       case 'branch':
         if (sizeOf(items, item, n) > 1) fuel();
         direct(item.word, item.target);
@@ -121,11 +127,4 @@ export function assemble(program: Program): number[] {
   words.push(SVC);
   if (program.start + words.length * 4 > CODE_BYTES) throw new Error('a program is too long');
   return words.map((w) => w >>> 0);
-}
-
-/** Items that do the same, simpler: what a shrinker tries in an item's place. */
-export function simpler(item: Item): Item[] {
-  if (item.kind === 'head' && item.count > 0) return [{ ...item, count: 0 }, { ...item, count: 1 }];
-  if (item.kind === 'word' && item.word !== NOP) return [];
-  return [];
 }
