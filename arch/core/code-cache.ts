@@ -6,6 +6,9 @@ import { RegionModules, type RuntimeExports } from './runtime.ts';
 /** Words in a 64-byte line, the unit of IC IVAU. */
 const LINE_WORDS = 16;
 
+const pageHostOf = (host: number): number => (host & ~0xfff) >>> 0;
+const wordOf = (host: number): number => (host & 0xfff) >>> 2;
+
 interface Entry {
   /** Table index, and the place of its words in `PageCode.words`: pairs of first word and count. */
   index: number;
@@ -29,6 +32,7 @@ interface PageCode {
 /** What the translator did. */
 export interface TranslationStats {
   regions: number;
+  modules: number;
   /** Of them, translated anew for speed. */
   optimized: number;
   instructions: number;
@@ -37,6 +41,9 @@ export interface TranslationStats {
   compileMs: number;
   bytes: number;
 }
+
+/** Regions in a module at most. */
+const BATCH = 4;
 
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
@@ -50,7 +57,7 @@ const MAX_REGIONS = 120_000;
  * is used again when its words are what they were.
  */
 export class CodeCache {
-  readonly stats: TranslationStats = { regions: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  readonly stats: TranslationStats = { regions: 0, modules: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
   /** Which regions, by the host address of their entry, are optimized from the start; none unless a test asks for it. */
   eager: ((host: number) => boolean) | undefined;
@@ -70,7 +77,15 @@ export class CodeCache {
 
   /** A small number for a context. */
   contextIndex(context: Context): number {
-    const found = this.contexts.findIndex((c) => c.el === context.el && c.fpTrap === context.fpTrap && c.e2h === context.e2h && c.stackSelected === context.stackSelected);
+    const found = this.contexts.findIndex(
+      (c) =>
+        c.el === context.el &&
+        c.fpTrap === context.fpTrap &&
+        c.e2h === context.e2h &&
+        c.stackSelected === context.stackSelected &&
+        c.aligned === context.aligned &&
+        c.stackAligned === context.stackAligned,
+    );
     return found >= 0 ? found : this.contexts.push(context) - 1;
   }
 
@@ -90,19 +105,42 @@ export class CodeCache {
    * The table index of the region at a host address.
    * @param host host address of the entry's word, in RAM
    * @param context number from `contextIndex`
+   * @param hostAt host address of the code at an offset in bytes from the entry, 0 where there is none: with it, some of
+   * what the region calls is translated together with it
    */
-  find(host: number, context: number): number {
-    const pageHost = (host & ~0xfff) >>> 0;
-    const word = (host & 0xfff) >> 2;
-    let page = this.pages.get(pageHost);
-    if (page === undefined) this.pages.set(pageHost, (page = { entries: [], covered: new Uint8Array(PAGE_WORDS) }));
-    const entries = (page.entries[context] ??= new Map<number, Entry>());
-    const entry = entries.get(word);
-    if (entry !== undefined && (!entry.stale || this.unchanged(pageHost, entry))) {
+  find(host: number, context: number, hostAt?: (offset: number) => number): number {
+    const page = this.pageOf(host, context);
+    const pageHost = pageHostOf(host);
+    const entry = page.entries[context]!.get(wordOf(host));
+    if (entry !== undefined) {
+      if (entry.stale && !this.unchanged(pageHost, entry)) this.remake(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
       entry.stale = false;
       return entry.index;
     }
-    return this.translate(pageHost, page, word, context, this.eager?.(host) === true, this.next++);
+    const start = performance.now();
+    const index = this.next++;
+    const first = this.build(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index);
+    const batch = [first];
+    if (hostAt !== undefined) {
+      for (const offset of first.calls) {
+        if (batch.length === BATCH) break;
+        const callee = hostAt(offset);
+        if (callee === 0) continue;
+        const calleePage = this.pageOf(callee, context);
+        if (calleePage.entries[context]!.has(wordOf(callee))) continue;
+        batch.push(this.build(pageHostOf(callee), calleePage, wordOf(callee), context, this.eager?.(callee) === true, this.next++));
+      }
+    }
+    this.instantiate(batch, index, start);
+    return index;
+  }
+
+  private pageOf(host: number, context: number): PageCode {
+    const pageHost = pageHostOf(host);
+    let page = this.pages.get(pageHost);
+    if (page === undefined) this.pages.set(pageHost, (page = { entries: [], covered: new Uint8Array(PAGE_WORDS) }));
+    page.entries[context] ??= new Map<number, Entry>();
+    return page;
   }
 
   /**
@@ -114,23 +152,23 @@ export class CodeCache {
    */
   sample(host: number, word: number, context: number, optimized: boolean): boolean {
     if (optimized) return false;
-    const pageHost = (host & ~0xfff) >>> 0;
+    const pageHost = pageHostOf(host);
     const page = this.pages.get(pageHost);
     const entry = page?.entries[context]?.get(word);
     if (page === undefined || entry === undefined || entry.stale) return false;
     if (entry.optimized) return true;
-    if (++entry.samples >= HOT_SAMPLES) this.translate(pageHost, page, word, context, true, entry.index);
+    if (++entry.samples >= HOT_SAMPLES) this.remake(pageHost, page, word, context, true, entry.index);
     return false;
   }
 
   /** Makes the region at a host address an optimized one at once. */
   optimize(host: number, context: number): void {
-    const pageHost = (host & ~0xfff) >>> 0;
-    const word = (host & 0xfff) >>> 2;
+    const pageHost = pageHostOf(host);
+    const word = wordOf(host);
     this.find(host, context);
     const page = this.pages.get(pageHost)!;
     const entry = page.entries[context]!.get(word)!;
-    if (!entry.optimized) this.translate(pageHost, page, word, context, true, entry.index);
+    if (!entry.optimized) this.remake(pageHost, page, word, context, true, entry.index);
   }
 
   private unchanged(pageHost: number, entry: Entry): boolean {
@@ -144,9 +182,9 @@ export class CodeCache {
     return true;
   }
 
-  private translate(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): number {
+  /** Translates a region and enters it at a table index, which `instantiate` fills. */
+  private build(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): Region {
     const entries = page.entries[context]!;
-    const start = performance.now();
     const base = pageHost >>> 2;
     // A place inside a region that was made before (control came back into its middle): go only as far as other
     // regions begin, so that code is not translated over and over.
@@ -162,21 +200,32 @@ export class CodeCache {
       page.covered.fill(1, region.extents[e], region.extents[e]! + count);
       k += count;
     }
-    if (index >= this.table.length) this.table.grow(4096);
-    const bytes = this.modules.encode([region], index);
-    const translated = performance.now();
-    this.modules.instantiate(bytes);
-    const done = performance.now();
     entries.set(word, { index, extents: region.extents, words, stale: false, optimized: optimize, samples: 0 });
     const { stats } = this;
     stats.regions++;
     if (optimize) stats.optimized++;
     stats.instructions += region.instructions;
-    stats.translateMs += translated - start;
-    stats.compileMs += done - translated;
-    stats.bytes += bytes.length;
     this.onTranslate?.(pageHost, region);
-    return index;
+    return region;
+  }
+
+  /** Compiles regions into the table from `index` on; translating them began at `start`. */
+  private instantiate(regions: readonly Region[], index: number, start: number): void {
+    while (index + regions.length > this.table.length) this.table.grow(4096);
+    const bytes = this.modules.encode(regions, index);
+    const translated = performance.now();
+    this.modules.instantiate(bytes);
+    const { stats } = this;
+    stats.modules++;
+    stats.bytes += bytes.length;
+    stats.translateMs += translated - start;
+    stats.compileMs += performance.now() - translated;
+  }
+
+  /** Makes a region anew in its old place in the table. */
+  private remake(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): void {
+    const start = performance.now();
+    this.instantiate([this.build(pageHost, page, word, context, optimize, index)], index, start);
   }
 
   /**
