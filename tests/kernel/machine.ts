@@ -11,7 +11,10 @@ import { Distributor } from '../../arch/gic/distributor.ts';
 import { InterruptController } from '../../arch/gic/interrupts.ts';
 import { Redistributors } from '../../arch/gic/redistributor.ts';
 import { GIC_FIQ, GIC_IRQ, GIC_OK, GicRegisters, GIC_VFIQ, GIC_VIRQ } from '../../arch/gic/system-registers.ts';
-import type { ServiceEnv, ServiceProgram } from '../../kernel/abi/index.ts';
+import { ObjectType, type ServiceEnv, type ServiceProgram } from '../../kernel/abi/index.ts';
+import { read32 } from '../../kernel/context.ts';
+import { firstChild, objectOf, typeOf } from '../../kernel/derivation.ts';
+import { ROOT, SLOT } from '../../kernel/layout.ts';
 import { Kernel, type KernelOptions, type RunResult } from '../../kernel/kernel.ts';
 
 export const RAM_BASE = 0x4000_0000;
@@ -164,6 +167,8 @@ export interface Booted {
   /** Errors that programs threw. */
   errors: unknown[];
   log: string[];
+  /** Host address of the root task's CNode. */
+  rootCNode: number;
   /** Runs until nothing is to be done or `done` says so, letting time pass to each timer. */
   settle(done?: () => boolean): RunResult;
 }
@@ -195,7 +200,11 @@ export function boot(services: ServiceProgram[], options: Partial<KernelOptions>
     }
     return result;
   };
-  return { kernel, cpu, errors, log, settle };
+  const k = kernel.context;
+  let slot = firstChild(k, k.root + ROOT.SLOT);
+  while (typeOf(k, slot) !== ObjectType.CNODE) slot = read32(k, slot + SLOT.NEXT);
+  const rootCNode = objectOf(k, slot);
+  return { kernel, cpu, errors, log, settle, rootCNode };
 }
 
 /** Runs a root program to its end; throws what it threw. */
