@@ -32,8 +32,8 @@ const VMM_PRIORITY = 200;
 const VCPU_PRIORITY = 100;
 /** Shares of the core, in microseconds: what the root service leaves. */
 const PERIOD = 100_000;
-const VMM_BUDGET = 10_000;
-const VCPU_BUDGET = 70_000;
+const VMM_BUDGET = 50_000;
+const VCPU_BUDGET = 30_000;
 
 export interface SystemOptions {
   /** Bytes of the guest's memory, a multiple of 64 KiB. */
