@@ -55,7 +55,10 @@ export class Slot implements SlotKey {
   }
 
   flushJumps(): void {
-    this.i32.fill(-1, this.jumps >>> 2, (this.jumps + JUMP_CACHE.bytes) >>> 2);
+    const end = (this.jumps + JUMP_CACHE.bytes) >>> 2;
+    this.i32.fill(-1, this.jumps >>> 2, end);
+    // An empty entry names the address -1, which a guest can jump to: in its place stands the stub that leaves to the core.
+    this.i32[end - 2] = 0;
     this.codeBlocks.clear();
     this.codeShifts = 0;
     this.largestCode = 12;
