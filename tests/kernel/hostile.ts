@@ -1,6 +1,6 @@
 /** Random system calls that are half right: made of numbers, which the caller's present capabilities turn into arguments. */
 import fc from 'fast-check';
-import * as abi from '../../kernel/abi/index.ts';
+import type * as abi from '../../kernel/abi/index.ts';
 import type { Context } from '../../kernel/context.ts';
 import { objectOf, typeOf } from '../../kernel/derivation.ts';
 import { messageInfo, ObjectType as T, Op, Reg, Syscall } from '../../kernel/abi/index.ts';
@@ -117,7 +117,7 @@ export function prepareAttempt(
   const slots = Array.from({ length: SLOTS - 1 }, (_, i) => i + 1);
   const ofType = (type: number): number =>
     choose(
-      slots.filter((slot) => typeAt(slot) === type),
+      slots.filter((slot) => typeAt(slot) === type && !spared(slot)),
       0,
     );
   const resolve = (argument: Argument): bigint => {
