@@ -3,9 +3,12 @@
  * The `naxos` command. A checkout runs the TypeScript sources as they stand, an installed package its compiled files.
  */
 import { existsSync } from 'node:fs';
+import * as module from 'node:module';
+import { join } from 'node:path';
 import { argv, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { fetchNode, findNode, runUnder } from './runtime.js';
+import { setFlagsFromString } from 'node:v8';
+import { cacheFolder, fetchNode, findNode, runUnder } from './runtime.js';
 
 const sources = new URL('../hypervisor/cli.ts', import.meta.url);
 const compiled = new URL('../dist/hypervisor/cli.js', import.meta.url);
@@ -21,5 +24,10 @@ function suitableNode() {
 }
 
 const node = suitableNode();
-if (node === execPath) await import(program.href);
-else runUnder(node, [fileURLToPath(program), ...argv.slice(2)]);
+if (node === execPath) {
+  // Types are stripped and code is compiled once, not at every start.
+  module.enableCompileCache(join(cacheFolder(), 'code'));
+  // The translator's short-lived objects would let the young generation grow to 128 MB.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  await import(program.href);
+} else runUnder(node, [fileURLToPath(import.meta.url), ...argv.slice(2)]);

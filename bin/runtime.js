@@ -30,7 +30,8 @@ function binaryPackage() {
   return `${prefix}-${os}-${arch}@${FETCHED_VERSION}`;
 }
 
-function cacheFolder() {
+/** Where Naxos keeps what can be made again. */
+export function cacheFolder() {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'naxos');
 }
 
