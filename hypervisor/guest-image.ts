@@ -1,7 +1,7 @@
 /** Where everything of a guest lies in its memory before it starts, after Linux's Documentation/arch/arm64/booting.rst. */
 import type { Kernel } from '../guests/linux/image.ts';
 import { place, type Range } from '../guests/linux/load.ts';
-import { VIRT, guestTree } from './guest-tree.ts';
+import { VIRT, guestTree, withSeeds } from './guest-tree.ts';
 
 export interface GuestOptions {
   kernel: Kernel;
@@ -40,4 +40,11 @@ export function layOut(options: GuestOptions): GuestImage {
   if (initrd && placement.initrd) parts.push({ address: placement.initrd.address, bytes: initrd });
   parts.push({ address: placement.dtb.address, bytes: flat });
   return { parts, entry: placement.entry, dtb: flat, dtbAddress: placement.dtb.address };
+}
+
+/** The same for another start: with other seeds, where the tree has any. @param seed SEED_BYTES random bytes */
+export function reseed(image: GuestImage, seed: Uint8Array): GuestImage {
+  const dtb = withSeeds(image.dtb, seed);
+  const parts = image.parts.map((part) => (part.bytes === image.dtb ? { ...part, bytes: dtb } : part));
+  return { ...image, parts, dtb };
 }

@@ -64,6 +64,21 @@ export function guestTree(options: GuestTreeOptions): Uint8Array {
   return writeDtb(tree);
 }
 
+/** A flattened tree with other seeds where it has some; its size stays. @param seed SEED_BYTES random bytes */
+export function withSeeds(dtb: Uint8Array, seed: Uint8Array): Uint8Array {
+  const tree = parseDtb(dtb);
+  const chosen = tree.root.child('chosen');
+  for (const [name, value] of seedsOf(seed)) if (chosen.get(name)?.length === value.length) chosen.set(name, value);
+  return writeDtb(tree);
+}
+
+function seedsOf(seed: Uint8Array): [string, Uint8Array][] {
+  return [
+    ['rng-seed', seed.subarray(0, 32)],
+    ['kaslr-seed', seed.subarray(32, SEED_BYTES)],
+  ];
+}
+
 function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
   const { root } = tree;
   root.set('compatible', strings('linux,dummy-virt'));
@@ -71,7 +86,7 @@ function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
   root.set('#address-cells', cells(2)).set('#size-cells', cells(2));
 
   const chosen = root.child('chosen');
-  chosen.set('rng-seed', seed.subarray(0, 32)).set('kaslr-seed', seed.subarray(32, SEED_BYTES));
+  for (const [name, value] of seedsOf(seed)) chosen.set(name, value);
 
   const cores = root.child('cpus').set('#address-cells', cells(1)).set('#size-cells', cells(0));
   for (let cpu = 0; cpu < cpus; cpu++) {

@@ -109,7 +109,11 @@ export class Machine {
     if (mode === 'bare') {
       this.#runner = new Bare({ ...common, el, onCore });
     } else {
-      this.#runner = new System({ ...common, hooks: trace && traceKernel(trace) });
+      this.#runner = new System({
+        ...common,
+        seed: options.seed ? undefined : randomSeed,
+        hooks: trace && traceKernel(trace),
+      });
       onCore(this.#runner.core);
     }
   }
@@ -176,6 +180,8 @@ function kernelStats({ kernel }: System): Pick<MachineStats, 'exits' | 'kernel'>
   return { exits: Object.fromEntries(exits), kernel: { ...counts } };
 }
 
+const randomSeed = (): Uint8Array => randomFillSync(new Uint8Array(SEED_BYTES));
+
 function loadGuest(options: MachineOptions, memory: number, cpus: number): GuestImage {
   const { mode, kernel, initrd, append = '', dtb, el = 1 } = options;
   const guest = {
@@ -184,7 +190,7 @@ function loadGuest(options: MachineOptions, memory: number, cpus: number): Guest
     append,
     memory,
     cpus,
-    seed: options.seed ?? randomFillSync(new Uint8Array(SEED_BYTES)),
+    seed: options.seed ?? randomSeed(),
     dtb: typeof dtb === 'string' ? readTreeFile(dtb) : dtb,
   };
   const place = (): GuestImage => (mode === 'bare' ? layOutBare(guest, el) : layOut(guest));

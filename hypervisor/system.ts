@@ -13,7 +13,7 @@ import { Rights, Syscall, Trigger, maskOf } from '../kernel/abi/numbers.ts';
 import type { KernelHooks } from '../kernel/context.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { ServiceDescription, SystemDescription } from './description.ts';
-import type { GuestImage } from './guest-image.ts';
+import { reseed, type GuestImage } from './guest-image.ts';
 import { HostLoop } from './host-loop.ts';
 import { Outcome } from './outcome.ts';
 import { rootProgram, type ServiceEnd } from './root.ts';
@@ -47,6 +47,8 @@ export interface SystemOptions {
   keys?: { quit: () => void; help: () => void } | undefined;
   /** A reset builds the machine again; else the system ends with it. */
   restarts: boolean;
+  /** SEED_BYTES random bytes for each further start; without it, every start has the same ones. */
+  seed?: (() => Uint8Array) | undefined;
   hooks?: KernelHooks | undefined;
   /** Changes the policy before it is put in force. */
   policy?: ((description: SystemDescription) => void) | undefined;
@@ -185,14 +187,16 @@ function deviceOf(tree: DeviceTree, compatible: string): { address: number; size
 }
 
 /** The VMM and all that it may have: memory, VCPUs, an endpoint, the UART with its interrupt, the clock, the virtual timer. */
-function vmmService({ memory, cpus, image, restarts }: SystemOptions, tree: DeviceTree): ServiceDescription {
+function vmmService({ memory, cpus, image, restarts, seed }: SystemOptions, tree: DeviceTree): ServiceDescription {
+  let starts = 0;
+  const nextImage = (): GuestImage => (starts++ > 0 && seed ? reseed(image, seed()) : image);
   const uart = deviceOf(tree, 'arm,pl011');
   const rtc = deviceOf(tree, 'arm,pl031');
   const { READ, WRITE } = Rights;
   const cores = Array.from({ length: cpus }, (_, n) => n);
   return {
     name: 'vmm',
-    program: vmmProgram({ memory, cpus, image, listRegisters: LIST_REGISTERS, priority: VCPU_PRIORITY }),
+    program: vmmProgram({ memory, cpus, image: nextImage, listRegisters: LIST_REGISTERS, priority: VCPU_PRIORITY }),
     slotBits: VMM_SLOT_BITS,
     priority: VMM_PRIORITY,
     systemCalls: [Syscall.CALL, Syscall.SEND, Syscall.RECV, Syscall.REPLY_RECV].map(maskOf).reduce((a, b) => a | b),

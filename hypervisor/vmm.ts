@@ -108,7 +108,8 @@ export interface VmConfiguration {
   /** Bytes of memory; the untypeds in VmmSlot.MEMORY together have as many. */
   memory: number;
   cpus: number;
-  image: GuestImage;
+  /** What is loaded; asked for at each start. */
+  image: () => GuestImage;
   /** List registers of a VCPU. */
   listRegisters: number;
   /** Priority of the VCPUs. */
@@ -194,7 +195,8 @@ class VirtualMachine {
 
   /** Makes the machine's objects, fills its memory and sets its first core to go. @throws KernelError, WindowError */
   static *build(env: ServiceEnv, configuration: VmConfiguration): Entry<VirtualMachine> {
-    const { image, cpus, priority } = configuration;
+    const { cpus, priority } = configuration;
+    const image = configuration.image();
     const { CNODE, OBJECTS } = VmmSlot;
     yield* retype(env, OBJECTS, ObjectType.VM_SPACE, SPACE_BITS, CNODE, SPACE);
     const memory = yield* GuestMemory.create(env, {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseDtb } from '../../arch/devicetree/dtb.ts';
+import { layOut, reseed } from '../../hypervisor/guest-image.ts';
 import { start } from './small-guest.ts';
 
 describe('a virtual machine', () => {
@@ -45,6 +47,28 @@ describe('a reset', () => {
     expect((await end).reason).toBe('stopped');
     clearInterval(look);
     expect(text()).toMatch(/^1{20,}$/);
+  });
+});
+
+describe('another start', () => {
+  it('has other seeds in its device tree, at the same place', () => {
+    const kernel = {
+      kind: 'flat' as const,
+      bytes: new Uint8Array(64),
+      textOffset: 0,
+      imageSize: 64,
+      entryOffset: 0,
+      pageSize: undefined,
+    };
+    const first = layOut({ kernel, append: '', memory: 8 << 20, cpus: 1, seed: new Uint8Array(40) });
+    const again = reseed(first, new Uint8Array(40).fill(7));
+    const seeds = (dtb: Uint8Array): number[] => {
+      const chosen = parseDtb(dtb).find('/chosen')!;
+      return [...chosen.get('rng-seed')!, ...chosen.get('kaslr-seed')!];
+    };
+    expect([seeds(first.dtb), seeds(again.dtb)]).toEqual([new Array(40).fill(0), new Array(40).fill(7)]);
+    expect(again.dtb.length).toBe(first.dtb.length);
+    expect(again.parts).toEqual([first.parts[0], { address: first.dtbAddress, bytes: again.dtb }]);
   });
 });
 
