@@ -30,7 +30,8 @@ export function encode(row: Instruction, fields: Assignment): number {
   let lsb = 32;
   for (const box of row.pattern.split(/\s+/)) {
     const should = /^\(([01]+)\)$/.exec(box)?.[1];
-    const width = should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
+    const width =
+      should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
     lsb -= width;
     if (should !== undefined) word |= parseInt(should, 2) << lsb;
   }
@@ -58,7 +59,8 @@ function assembleAt(line: string, at: Place): number {
   const text = normalise(line.trim());
   const mnemonic = /^[a-z0-9]+/i.exec(text)?.[0].toLowerCase() ?? '';
   const forms = index.get(mnemonic) ?? (/^b[a-z]{2}$/.test(mnemonic) ? index.get('b') : undefined);
-  if (forms === undefined) throw new AssemblyError(`there is no instruction ${JSON.stringify(mnemonic)}: ${line.trim()}`);
+  if (forms === undefined)
+    throw new AssemblyError(`there is no instruction ${JSON.stringify(mnemonic)}: ${line.trim()}`);
   for (const form of forms) {
     for (const given of match(form, text, at)) {
       for (const fields of completions(form.row, given)) {
@@ -125,12 +127,19 @@ export function assembleProgram(source: string, base: bigint | number = 0): Uint
     symbol: (name) => {
       const local = /^(\d+)([bf])$/.exec(name);
       if (local === null) return symbols.get(name);
-      const candidates = numbered.filter((n) => n.name === local[1] && (local[2] === 'b' ? n.line <= line && n.value <= start + BigInt(at) : n.line > line || n.value > start + BigInt(at)));
+      const candidates = numbered.filter(
+        (n) =>
+          n.name === local[1] &&
+          (local[2] === 'b'
+            ? n.line <= line && n.value <= start + BigInt(at)
+            : n.line > line || n.value > start + BigInt(at)),
+      );
       return (local[2] === 'b' ? candidates.at(-1) : candidates[0])?.value;
     },
   });
   const constant = (text: string, line: number): bigint =>
-    expression(text, placeOf(line, offset)) ?? fail(line, `${JSON.stringify(text)} is neither a number nor a symbol defined before`);
+    expression(text, placeOf(line, offset)) ??
+    fail(line, `${JSON.stringify(text)} is neither a number nor a symbol defined before`);
 
   source.split('\n').forEach((raw, line) => {
     for (let text of withoutComment(raw).split(';')) {
@@ -153,7 +162,8 @@ export function assembleProgram(source: string, base: bigint | number = 0): Uint
         symbols.set(name, constant(value, line));
       } else if (directive![1] === '.balign' || directive![1] === '.skip') {
         const n = Number(constant(directive![2]!, line));
-        if (n < (directive![1] === '.balign' ? 1 : 0) || n > MAX_BYTES) fail(line, `${directive![1]} ${n} is out of range`);
+        if (n < (directive![1] === '.balign' ? 1 : 0) || n > MAX_BYTES)
+          fail(line, `${directive![1]} ${n} is out of range`);
         offset = directive![1] === '.skip' ? offset + n : Math.ceil(offset / n) * n;
       } else fail(line, `there is no directive ${directive![1]}`);
       if (offset > MAX_BYTES) fail(line, `the program is longer than ${MAX_BYTES} bytes`);
@@ -176,9 +186,12 @@ export function assembleProgram(source: string, base: bigint | number = 0): Uint
     }
     const size = DATA.get(directive[1]!)!;
     argumentsOf(directive[2]!).forEach((argument, n) => {
-      const value = expression(argument, place) ?? fail(line, `${JSON.stringify(argument)} is neither a number nor a symbol`);
-      if (value !== BigInt.asIntN(8 * size, value) && value !== BigInt.asUintN(8 * size, value)) fail(line, `${argument} does not fit in ${size} bytes`);
-      for (let byte = 0; byte < size; byte++) view.setUint8(at + n * size + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
+      const value =
+        expression(argument, place) ?? fail(line, `${JSON.stringify(argument)} is neither a number nor a symbol`);
+      if (value !== BigInt.asIntN(8 * size, value) && value !== BigInt.asUintN(8 * size, value))
+        fail(line, `${argument} does not fit in ${size} bytes`);
+      for (let byte = 0; byte < size; byte++)
+        view.setUint8(at + n * size + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
     });
   }
   return words;

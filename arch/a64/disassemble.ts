@@ -23,7 +23,11 @@ export function disassemble(word: number, pc: bigint | number = 0, options: Disa
   return `.inst 0x${(word >>> 0).toString(16).padStart(8, '0')}`;
 }
 
-function firstText(forms: readonly Form[], fields: Parameters<Instruction['translate']>[1], pc: bigint): string | undefined {
+function firstText(
+  forms: readonly Form[],
+  fields: Parameters<Instruction['translate']>[1],
+  pc: bigint,
+): string | undefined {
   for (const form of forms) {
     const text = format(form, fields, pc);
     if (text !== undefined) return text;

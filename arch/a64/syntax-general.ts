@@ -15,7 +15,24 @@ export function parseNumber(text: string): bigint | undefined {
 export const hex = (value: number | bigint): string => `#0x${value.toString(16)}`;
 export const decimal = (value: number | bigint): string => `#${value}`;
 
-export const CONDITIONS = ['eq', 'ne', 'cs', 'cc', 'mi', 'pl', 'vs', 'vc', 'hi', 'ls', 'ge', 'lt', 'gt', 'le', 'al', 'nv'] as const;
+export const CONDITIONS = [
+  'eq',
+  'ne',
+  'cs',
+  'cc',
+  'mi',
+  'pl',
+  'vs',
+  'vc',
+  'hi',
+  'ls',
+  'ge',
+  'lt',
+  'gt',
+  'le',
+  'al',
+  'nv',
+] as const;
 const SHIFTS = ['lsl', 'lsr', 'asr', 'ror'] as const;
 const EXTENDS = ['uxtb', 'uxth', 'uxtw', 'uxtx', 'sxtb', 'sxth', 'sxtw', 'sxtx'] as const;
 
@@ -107,7 +124,12 @@ const widthOf = (row: Instruction, name: string): number => row.fields.find((f) 
 /** A field as it stands. */
 export function plain(row: Instruction, field: string, print: (value: number | bigint) => string): Operand {
   const limit = 1n << BigInt(widthOf(row, field));
-  return immediate([field], print, (i) => i[field]!, (v) => (v >= 0n && v < limit ? { [field]: Number(v) } : undefined));
+  return immediate(
+    [field],
+    print,
+    (i) => i[field]!,
+    (v) => (v >= 0n && v < limit ? { [field]: Number(v) } : undefined),
+  );
 }
 
 /** A field in units of `scale`, signed or unsigned. */
@@ -180,7 +202,10 @@ function label(row: Instruction): Operand {
 }
 
 /** A number, `.` (here), a symbol, or one of them plus or minus a number. */
-export function expression(text: string, at: { pc: bigint; symbol(name: string): bigint | undefined }): bigint | undefined {
+export function expression(
+  text: string,
+  at: { pc: bigint; symbol(name: string): bigint | undefined },
+): bigint | undefined {
   const m = /^\s*(.+?)\s*(?:([+-])\s*(0x[0-9a-f]+|[0-9]+))?\s*$/i.exec(text);
   if (m === null) return undefined;
   const base = parseNumber(m[1]!) ?? (m[1] === '.' ? at.pc : at.symbol(m[1]!));
@@ -211,7 +236,9 @@ const shifted: Operand = {
     if (text === '') return { shift: 0, imm6: 0 };
     const shift = SHIFTS.indexOf(text.slice(1, 4).toLowerCase() as 'lsl');
     const amount = parseNumber(text.slice(4));
-    return shift < 0 || amount === undefined || amount < 0n || amount > 63n ? undefined : { shift, imm6: Number(amount) };
+    return shift < 0 || amount === undefined || amount < 0n || amount > 63n
+      ? undefined
+      : { shift, imm6: Number(amount) };
   },
 };
 
@@ -258,8 +285,10 @@ function registerOffset(row: Instruction): Operand {
       const register = parseRegister(m[1]!, false);
       const name = m[2]?.toLowerCase() ?? 'lsl';
       const option = name === 'lsl' ? 3 : EXTENDS.indexOf(name as 'uxtb');
-      if (register === undefined || (option & 2) === 0 || option < 0 || register.wide !== ((option & 1) !== 0)) return undefined;
-      if (m[3] === undefined) return name === 'lsl' && m[2] !== undefined ? undefined : { Rm: register.n, option, S: 0 };
+      if (register === undefined || (option & 2) === 0 || option < 0 || register.wide !== ((option & 1) !== 0))
+        return undefined;
+      if (m[3] === undefined)
+        return name === 'lsl' && m[2] !== undefined ? undefined : { Rm: register.n, option, S: 0 };
       const amount = parseNumber(m[3]);
       // A byte's amount, if written, is zero and sets S; LSL and the others agree on that.
       if (amount === BigInt(log2)) return { Rm: register.n, option, S: 1 };
@@ -278,8 +307,10 @@ const addImmediate = (sign: 1n | -1n): Operand => ({
     const v = parseNumber(number)! * sign;
     if (sign < 0n && v === 0n) return undefined;
     const amount = shift === undefined ? undefined : parseNumber(shift.slice(3));
-    if (v >= 0n && v < 4096n && (amount === undefined || amount === 0n || amount === 12n)) return { imm12: Number(v), sh: amount === 12n ? 1 : 0 };
-    if (amount === undefined && v > 0n && (v & 0xfffn) === 0n && v < 1n << 24n) return { imm12: Number(v >> 12n), sh: 1 };
+    if (v >= 0n && v < 4096n && (amount === undefined || amount === 0n || amount === 12n))
+      return { imm12: Number(v), sh: amount === 12n ? 1 : 0 };
+    if (amount === undefined && v > 0n && (v & 0xfffn) === 0n && v < 1n << 24n)
+      return { imm12: Number(v >> 12n), sh: 1 };
     return undefined;
   },
 });
@@ -315,10 +346,22 @@ const wideShift: Operand = {
 function anyImmediate(row: Instruction): Operand {
   if (has(row, 'imm16')) return plain(row, 'imm16', row.name === 'UDF' ? decimal : hex);
   if (has(row, 'immr')) return logicalImmediate;
-  if (has(row, 'b40')) return immediate(['b5', 'b40'], decimal, (i) => (i.b5! << 5) | i.b40!, (v) => (v >= 0n && v < 64n ? { b5: Number(v >> 5n), b40: Number(v & 31n) } : undefined));
+  if (has(row, 'b40'))
+    return immediate(
+      ['b5', 'b40'],
+      decimal,
+      (i) => (i.b5! << 5) | i.b40!,
+      (v) => (v >= 0n && v < 64n ? { b5: Number(v >> 5n), b40: Number(v & 31n) } : undefined),
+    );
   if (has(row, 'imm5')) return plain(row, 'imm5', hex);
   if (has(row, 'imm7')) return offset(row);
-  if (has(row, 'op2') && !has(row, 'op1')) return immediate(['CRm', 'op2'], hex, (i) => (i.CRm! << 3) | i.op2!, (v) => (v >= 0n && v < 128n ? { CRm: Number(v >> 3n), op2: Number(v & 7n) } : undefined));
+  if (has(row, 'op2') && !has(row, 'op1'))
+    return immediate(
+      ['CRm', 'op2'],
+      hex,
+      (i) => (i.CRm! << 3) | i.op2!,
+      (v) => (v >= 0n && v < 128n ? { CRm: Number(v >> 3n), op2: Number(v & 7n) } : undefined),
+    );
   return plain(row, 'CRm', hex);
 }
 
@@ -342,17 +385,51 @@ function bitfield(which: string): Operand {
   const within = (v: bigint, low: number, high: number): boolean => v >= BigInt(low) && v < BigInt(high);
   switch (which) {
     case 'lsl':
-      return immediate(fields, decimal, (i) => size(i.sf) - 1 - i.imms!, (v, k) => (within(v, 0, size(k.sf)) ? { immr: (size(k.sf) - Number(v)) % size(k.sf), imms: size(k.sf) - 1 - Number(v) } : undefined));
+      return immediate(
+        fields,
+        decimal,
+        (i) => size(i.sf) - 1 - i.imms!,
+        (v, k) =>
+          within(v, 0, size(k.sf))
+            ? { immr: (size(k.sf) - Number(v)) % size(k.sf), imms: size(k.sf) - 1 - Number(v) }
+            : undefined,
+      );
     case 'lsr':
-      return immediate(fields, decimal, (i) => i.immr!, (v, k) => (within(v, 0, size(k.sf)) ? { immr: Number(v), imms: size(k.sf) - 1 } : undefined));
+      return immediate(
+        fields,
+        decimal,
+        (i) => i.immr!,
+        (v, k) => (within(v, 0, size(k.sf)) ? { immr: Number(v), imms: size(k.sf) - 1 } : undefined),
+      );
     case 'insert lsb':
-      return immediate(['sf', 'immr'], decimal, (i) => (size(i.sf) - i.immr!) % size(i.sf), (v, k) => (within(v, 0, size(k.sf)) ? { immr: (size(k.sf) - Number(v)) % size(k.sf) } : undefined));
+      return immediate(
+        ['sf', 'immr'],
+        decimal,
+        (i) => (size(i.sf) - i.immr!) % size(i.sf),
+        (v, k) => (within(v, 0, size(k.sf)) ? { immr: (size(k.sf) - Number(v)) % size(k.sf) } : undefined),
+      );
     case 'insert width':
-      return immediate(['imms'], decimal, (i) => i.imms! + 1, (v, k) => (within(v, 1, 1 + size(k.sf) - ((size(k.sf) - k.immr!) % size(k.sf))) ? { imms: Number(v) - 1 } : undefined));
+      return immediate(
+        ['imms'],
+        decimal,
+        (i) => i.imms! + 1,
+        (v, k) =>
+          within(v, 1, 1 + size(k.sf) - ((size(k.sf) - k.immr!) % size(k.sf))) ? { imms: Number(v) - 1 } : undefined,
+      );
     case 'extract lsb':
-      return immediate(['sf', 'immr'], decimal, (i) => i.immr!, (v, k) => (within(v, 0, size(k.sf)) ? { immr: Number(v) } : undefined));
+      return immediate(
+        ['sf', 'immr'],
+        decimal,
+        (i) => i.immr!,
+        (v, k) => (within(v, 0, size(k.sf)) ? { immr: Number(v) } : undefined),
+      );
     default:
-      return immediate(['immr', 'imms'], decimal, (i) => i.imms! - i.immr! + 1, (v, k) => (within(v, 1, 1 + size(k.sf) - k.immr!) ? { imms: k.immr! + Number(v) - 1 } : undefined));
+      return immediate(
+        ['immr', 'imms'],
+        decimal,
+        (i) => i.imms! - i.immr! + 1,
+        (v, k) => (within(v, 1, 1 + size(k.sf) - k.immr!) ? { imms: k.immr! + Number(v) - 1 } : undefined),
+      );
   }
 }
 
@@ -394,7 +471,10 @@ function twice(first: string, second: string): Operand {
   };
 }
 
-const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({ spelling: new RegExp(spelling.source, 'y'), operand });
+const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({
+  spelling: new RegExp(spelling.source, 'y'),
+  operand,
+});
 
 export const generalRules: readonly Rule[] = [
   rule(/ \{<Xn>\}/, () => ({
@@ -406,10 +486,14 @@ export const generalRules: readonly Rule[] = [
       return r?.wide === true ? { Rn: r.n } : undefined;
     },
   })),
-  rule(/ \{#<imm>\}/, (_m, row) => (has(row, 'CRm') ? optional(plain(row, 'CRm', hex), '#0xf') : optional(plain(row, 'imm16', hex), '#0x0'))),
+  rule(/ \{#<imm>\}/, (_m, row) =>
+    has(row, 'CRm') ? optional(plain(row, 'CRm', hex), '#0xf') : optional(plain(row, 'imm16', hex), '#0x0'),
+  ),
   rule(/<([WX])(d|n|m|a|s|t|t1|t2)(\|W?SP)?>/, (m) => fixedRegister(m[1] === 'X', fieldOf(m[2]!), m[3] !== undefined)),
   rule(/<R><m>\{, <extend> \{#<amount>\}\}/, (_m, row, template) => extendedRegister(row, template)),
-  rule(/<R><([a-z]1?2?)(\|SP)?(\+1)?>/, (m, row) => sizedRegister(row, fieldOf(m[1]!), m[2] !== undefined, m[3] === undefined ? 0 : 1)),
+  rule(/<R><([a-z]1?2?)(\|SP)?(\+1)?>/, (m, row) =>
+    sizedRegister(row, fieldOf(m[1]!), m[2] !== undefined, m[3] === undefined ? 0 : 1),
+  ),
   rule(/<R><(\w+)=(\w+)>/, (m) => twice(fieldOf(m[1]!), fieldOf(m[2]!))),
   rule(/<label>/, (_m, row) => label(row)),
   rule(/<cond>/, () => condition(false)),

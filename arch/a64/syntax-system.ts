@@ -7,7 +7,22 @@ import { plain, registerName, parseRegister, NUMBER } from './syntax-general.ts'
 
 /** Names of CRm in DSB and DMB. */
 const BARRIERS: readonly (string | undefined)[] = [
-  undefined, 'oshld', 'oshst', 'osh', undefined, 'nshld', 'nshst', 'nsh', undefined, 'ishld', 'ishst', 'ish', undefined, 'ld', 'st', 'sy',
+  undefined,
+  'oshld',
+  'oshst',
+  'osh',
+  undefined,
+  'nshld',
+  'nshst',
+  'nsh',
+  undefined,
+  'ishld',
+  'ishst',
+  'ish',
+  undefined,
+  'ld',
+  'st',
+  'sy',
 ];
 
 const PSTATE_FIELDS: readonly (readonly [name: string, op1: number, op2: number])[] = [
@@ -55,7 +70,10 @@ const systemRegisterOperand: Operand = {
   text: '[a-z]\\w*',
   format: (i) => {
     if (names.size === 0) buildNames();
-    return names.get(`${2 + i.o0!} ${i.op1} ${i.CRn} ${i.CRm} ${i.op2}`) ?? `s${2 + i.o0!}_${i.op1}_c${i.CRn}_c${i.CRm}_${i.op2}`;
+    return (
+      names.get(`${2 + i.o0!} ${i.op1} ${i.CRn} ${i.CRm} ${i.op2}`) ??
+      `s${2 + i.o0!}_${i.op1}_c${i.CRn}_c${i.CRm}_${i.op2}`
+    );
   },
   parse: (text) => {
     const at = systemRegister(text);
@@ -88,7 +106,11 @@ function prefetchName(i: AnyFields): string | undefined {
   return type === undefined || target === 3 ? undefined : `${type}l${target + 1}${(i.Rt! & 1) !== 0 ? 'strm' : 'keep'}`;
 }
 
-const prefetch: Operand = { fields: ['Rt'], text: '\\w+', format: (i) => prefetchName(i) ?? `#0x${i.Rt!.toString(16).padStart(2, '0')}` };
+const prefetch: Operand = {
+  fields: ['Rt'],
+  text: '\\w+',
+  format: (i) => prefetchName(i) ?? `#0x${i.Rt!.toString(16).padStart(2, '0')}`,
+};
 
 const pstateField: Operand = {
   fields: ['op1', 'op2'],
@@ -109,7 +131,10 @@ const optionalRegister: Operand = {
   },
 };
 
-const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({ spelling: new RegExp(spelling.source, 'y'), operand });
+const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({
+  spelling: new RegExp(spelling.source, 'y'),
+  operand,
+});
 
 export const systemRules: readonly Rule[] = [
   rule(/ \{\(<option>\|#<imm>\)\}/, () => isbOption),

@@ -1,6 +1,17 @@
 import type { AnyFields, Instruction } from './encoding.ts';
 import type { Operand, Rule } from './syntax.ts';
-import { decimal, fieldOf, has, hex, immediate, NUMBER, parseNumber, parseRegister, plain, registerName } from './syntax-general.ts';
+import {
+  decimal,
+  fieldOf,
+  has,
+  hex,
+  immediate,
+  NUMBER,
+  parseNumber,
+  parseRegister,
+  plain,
+  registerName,
+} from './syntax-general.ts';
 import { expandFloat, expandImmediate } from './table/simd-copy.ts';
 
 /** Operands of SIMD and floating point: registers, arrangements, elements, lists, shift amounts, constants. */
@@ -27,7 +38,10 @@ function sizeOf(row: Instruction, template: string): Size {
     case 'immh':
       return { fields: ['immh'], log2: (i) => (i.immh === 0 ? undefined : 31 - Math.clz32(i.immh!)) };
     case 'imm5':
-      return { fields: ['imm5'], log2: (i) => ((i.imm5! & 15) === 0 ? undefined : 31 - Math.clz32(i.imm5! & -i.imm5!)) };
+      return {
+        fields: ['imm5'],
+        log2: (i) => ((i.imm5! & 15) === 0 ? undefined : 31 - Math.clz32(i.imm5! & -i.imm5!)),
+      };
     case 'sz':
       return { fields: ['sz'], log2: (i) => i.sz! + (/<[TV][ab]>/.test(template) ? 1 : 2) };
     case 'ftype':
@@ -35,7 +49,8 @@ function sizeOf(row: Instruction, template: string): Size {
   }
   // Scalar floating point has ftype in bits 23:22; AdvSIMD has `size` there, and half precision by its feature.
   const fixed = (row.value >>> 22) & 3;
-  if ((row.value & 0x5f000000) >>> 0 === 0x1e000000 || (row.value & 0x5f000000) >>> 0 === 0x1f000000) return { fields: [], log2: () => [2, 3, undefined, 1][fixed] };
+  if ((row.value & 0x5f000000) >>> 0 === 0x1e000000 || (row.value & 0x5f000000) >>> 0 === 0x1f000000)
+    return { fields: [], log2: () => [2, 3, undefined, 1][fixed] };
   if (row.feature === 'FEAT_FP16') return constantSize(1);
   return constantSize((row.value & 0x50000000) >>> 0 === 0x50000000 ? fixed : 0);
 }
@@ -96,7 +111,11 @@ function vector(size: Size, wider: number): Operand {
 }
 
 /** `<Ts>`: the letter of an element. */
-const elementLetter = (size: Size): Operand => ({ fields: size.fields, text: '[bhsd]', format: (i) => LETTERS[size.log2(i) ?? -1] });
+const elementLetter = (size: Size): Operand => ({
+  fields: size.fields,
+  text: '[bhsd]',
+  format: (i) => LETTERS[size.log2(i) ?? -1],
+});
 
 /** `<Ta>` of instructions with a second form for the upper half: 128 bits. */
 function wholeVector(size: Size): Operand {
@@ -111,7 +130,11 @@ function wholeVector(size: Size): Operand {
 }
 
 /** `<2S|4S>`: by Q. */
-const either = (low: string, high: string): Operand => ({ fields: ['Q'], text: '\\d+[bhsdq]', format: (i) => (i.Q === 0 ? low : high) });
+const either = (low: string, high: string): Operand => ({
+  fields: ['Q'],
+  text: '\\d+[bhsdq]',
+  format: (i) => (i.Q === 0 ? low : high),
+});
 
 /** `<Ts>[<index>]` where imm5 holds both. */
 function element(size: Size): Operand {
@@ -157,7 +180,11 @@ function indexedElement(row: Instruction, size: Size, complex: boolean): Operand
 /** `[<index>]` alone, after a written element such as `4B`, `2H` or `H`. */
 function bareIndex(template: string): Operand {
   const half = /\.H\[<index>\]/.test(template);
-  return immediate(half ? ['H', 'L', 'M'] : ['H', 'L'], (n) => `${n}`, (i) => (half ? (i.H! << 2) | (i.L! << 1) | i.M! : (i.H! << 1) | i.L!));
+  return immediate(
+    half ? ['H', 'L', 'M'] : ['H', 'L'],
+    (n) => `${n}`,
+    (i) => (half ? (i.H! << 2) | (i.L! << 1) | i.M! : (i.H! << 1) | i.L!),
+  );
 }
 
 /** Registers of a structure load or store: by the mnemonic's digit, of LD1 and ST1 (multiple structures) by the opcode. */
@@ -176,12 +203,17 @@ function listText(first: number, count: number, suffix: string): string {
 
 /** The first register, the number of registers and the arrangement of a list. */
 function parseList(text: string): { first: number; count: number; suffix: string } | undefined {
-  const entries = text.replace(/[{}]/g, '').toLowerCase().split(',').map((s) => s.trim());
+  const entries = text
+    .replace(/[{}]/g, '')
+    .toLowerCase()
+    .split(',')
+    .map((s) => s.trim());
   const registers: number[] = [];
   let suffix: string | undefined;
   for (const entry of entries) {
     const m = /^v(\d+)\.(\w+)(?:\s*-\s*v(\d+)\.(\w+))?$/.exec(entry);
-    if (m === null || (suffix !== undefined && m[2] !== suffix) || (m[4] !== undefined && m[4] !== m[2])) return undefined;
+    if (m === null || (suffix !== undefined && m[2] !== suffix) || (m[4] !== undefined && m[4] !== m[2]))
+      return undefined;
     suffix = m[2]!;
     const from = Number(m[1]);
     const to = m[3] === undefined ? from : Number(m[3]);
@@ -198,7 +230,7 @@ function parseList(text: string): { first: number; count: number; suffix: string
 /** Element size of a single-structure load or store, by bits 15:14 and size; of LD1R and its kin and of multiple structures by `size`. */
 function structureSize(row: Instruction, i: AnyFields): number {
   const single = (row.value & (1 << 24)) !== 0;
-  if (!single || has(row, 'size') && ((row.value >>> 14) & 3) === 3) return i.size!;
+  if (!single || (has(row, 'size') && ((row.value >>> 14) & 3) === 3)) return i.size!;
   const opcode = (row.value >>> 14) & 3;
   return opcode < 2 ? opcode : 2 + ((row.value >>> 10) & 1);
 }
@@ -217,7 +249,8 @@ function structureList(row: Instruction): Operand {
       const list = parseList(text);
       if (list === undefined || list.count !== count) return undefined;
       for (let combination = 0; combination < 8; combination++) {
-        if (arrangement(combination >> 1, combination & 1) === list.suffix) return { Rt: list.first, size: combination >> 1, Q: combination & 1 };
+        if (arrangement(combination >> 1, combination & 1) === list.suffix)
+          return { Rt: list.first, size: combination >> 1, Q: combination & 1 };
       }
       return undefined;
     },
@@ -242,7 +275,14 @@ function structureElements(row: Instruction): Operand {
       const [registers = '', number = ''] = text.split(/\]|\[/);
       const list = parseList(registers);
       let index = Number(parseNumber(number));
-      if (list === undefined || list.count !== count || list.suffix !== LETTERS[log2] || index < 0 || index >= 16 >> log2) return undefined;
+      if (
+        list === undefined ||
+        list.count !== count ||
+        list.suffix !== LETTERS[log2] ||
+        index < 0 ||
+        index >= 16 >> log2
+      )
+        return undefined;
       const out: Record<string, number> = { Rt: list.first };
       for (let k = fields.length - 1; k >= 0; k--) {
         out[fields[k]!] = index & (2 ** widths[k]! - 1);
@@ -277,7 +317,9 @@ const tableList: Operand = {
   format: (i) => listText(i.Rn!, i.len! + 1, '16b'),
   parse: (text) => {
     const list = parseList(text);
-    return list === undefined || list.suffix !== '16b' || list.count > 4 ? undefined : { Rn: list.first, len: list.count - 1 };
+    return list === undefined || list.suffix !== '16b' || list.count > 4
+      ? undefined
+      : { Rn: list.first, len: list.count - 1 };
   },
 };
 
@@ -307,7 +349,8 @@ const byteOf = (i: AnyFields): number => BYTE.reduce((n, name) => (n << 1) | i[n
 /** `#<imm>` of FMOV and of MOVI with 64 bits: a constant of eight bits. */
 function constant(row: Instruction): Operand {
   const text = `-?(?:0x[0-9a-f]+|[0-9.]+(?:e[+-]?[0-9]+)?)`;
-  if (!row.name.startsWith('FMOV')) return { fields: BYTE, text, format: (i) => hex(expandImmediate(1, 14, byteOf(i))) };
+  if (!row.name.startsWith('FMOV'))
+    return { fields: BYTE, text, format: (i) => hex(expandImmediate(1, 14, byteOf(i))) };
   // Every constant is the same number in every format.
   if (has(row, 'imm8')) return { fields: ['imm8'], text, format: (i) => floatText(expandFloat(i.imm8!, 3)) };
   return { fields: BYTE, text, format: (i) => floatText(expandFloat(byteOf(i), 3)) };
@@ -322,27 +365,57 @@ const byte: Operand = immediate(BYTE, hex, byteOf, (v) => {
 });
 
 /** `{, LSL #<amount>}` of a byte, left out where it is zero. */
-const byteShift: Operand = { fields: ['sh'], text: `(?:,lsl ?${NUMBER})?`, format: (i) => (i.sh === 0 ? '' : `, lsl #${8 * i.sh!}`) };
+const byteShift: Operand = {
+  fields: ['sh'],
+  text: `(?:,lsl ?${NUMBER})?`,
+  format: (i) => (i.sh === 0 ? '' : `, lsl #${8 * i.sh!}`),
+};
 
-const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({ spelling: new RegExp(spelling.source, 'y'), operand });
+const rule = (spelling: RegExp, operand: Rule['operand']): Rule => ({
+  spelling: new RegExp(spelling.source, 'y'),
+  operand,
+});
 
 /** Whether a template's elements are pairs of numbers. */
 const isComplex = (row: Instruction): boolean => row.name.startsWith('FCMLA');
 
 export const vectorRules: readonly Rule[] = [
-  rule(/\{2\}/, () => ({ fields: ['Q'], text: '2?', format: (i) => (i.Q !== 0 ? '2' : ''), parse: (text) => ({ Q: text === '2' ? 1 : 0 }) })),
+  rule(/\{2\}/, () => ({
+    fields: ['Q'],
+    text: '2?',
+    format: (i) => (i.Q !== 0 ? '2' : ''),
+    parse: (text) => ({ Q: text === '2' ? 1 : 0 }),
+  })),
   rule(/<bt>/, () => ({ fields: ['Q'], text: '[bt]', format: (i) => (i.Q !== 0 ? 't' : 'b') })),
-  rule(/<St\|Dt\|Qt>/, () => ({ fields: ['opc', 'Rt'], text: '[sdq]\\d+', format: (i) => (i.opc === 3 ? undefined : `${LETTERS[2 + i.opc!]}${i.Rt}`) })),
-  rule(/<Wd\|Xd>/, () => ({ fields: ['Q', 'Rd'], text: '[wx]\\w+', format: (i) => registerName(i.Q !== 0, i.Rd!, false) })),
-  rule(/<Dd\|Vd\.2D>/, () => ({ fields: ['Q', 'Rd'], text: '[dv]\\d+(?:\\.2d)?', format: (i) => (i.Q === 0 ? `d${i.Rd}` : `v${i.Rd}.2d`) })),
+  rule(/<St\|Dt\|Qt>/, () => ({
+    fields: ['opc', 'Rt'],
+    text: '[sdq]\\d+',
+    format: (i) => (i.opc === 3 ? undefined : `${LETTERS[2 + i.opc!]}${i.Rt}`),
+  })),
+  rule(/<Wd\|Xd>/, () => ({
+    fields: ['Q', 'Rd'],
+    text: '[wx]\\w+',
+    format: (i) => registerName(i.Q !== 0, i.Rd!, false),
+  })),
+  rule(/<Dd\|Vd\.2D>/, () => ({
+    fields: ['Q', 'Rd'],
+    text: '[dv]\\d+(?:\\.2d)?',
+    format: (i) => (i.Q === 0 ? `d${i.Rd}` : `v${i.Rd}.2d`),
+  })),
   rule(/<([BHSDQ])(d|n|m|a|t|t1|t2)>/, (m) => register(m[1]!.toLowerCase(), fieldOf(m[2]!))),
-  rule(/<V([ab]?)><([dnma])>/, (m, row, template) => sizedRegister(sizeOf(row, template), fieldOf(m[2]!), m[1] === 'a' ? 1 : 0)),
+  rule(/<V([ab]?)><([dnma])>/, (m, row, template) =>
+    sizedRegister(sizeOf(row, template), fieldOf(m[2]!), m[1] === 'a' ? 1 : 0),
+  ),
   rule(/([BHSD])<([dnma])>/, (m) => register(m[1]!.toLowerCase(), fieldOf(m[2]!))),
   rule(/<R><n>/, (_m, row, template) => {
     // DUP and INS (general): the width of the element's register.
     if (!has(row, 'imm5') || has(row, 'sf')) return undefined;
     const size = sizeOf(row, template);
-    return { fields: ['imm5', 'Rn'], text: '[a-z]\\w+', format: (i) => (size.log2(i) === undefined ? undefined : registerName(size.log2(i) === 3, i.Rn!, false)) };
+    return {
+      fields: ['imm5', 'Rn'],
+      text: '[a-z]\\w+',
+      format: (i) => (size.log2(i) === undefined ? undefined : registerName(size.log2(i) === 3, i.Rn!, false)),
+    };
   }),
   rule(/\{ <Vt>\.<T>, … \}\[<index>\]/, (_m, row) => structureElements(row)),
   rule(/\{ <Vt>\.<T>, … \}/, (_m, row) => structureList(row)),
@@ -352,21 +425,43 @@ export const vectorRules: readonly Rule[] = [
     fields: ['Rn', 'Rm'],
     text: 'v\\d+',
     format: (i) => (i.Rn === i.Rm ? `v${i.Rn}` : undefined),
-    parse: (text) => (Number(text.slice(1)) < 32 ? { Rn: Number(text.slice(1)), Rm: Number(text.slice(1)) } : undefined),
+    parse: (text) =>
+      Number(text.slice(1)) < 32 ? { Rn: Number(text.slice(1)), Rm: Number(text.slice(1)) } : undefined,
   })),
-  rule(/<V([dnma])>/, (m, row, template) => (m[1] === 'm' && has(row, 'M') ? elementRegister(/\.H\[<index>\]/.test(template) ? constantSize(1) : /\.[24][BH]\[<index>\]/.test(template) ? constantSize(2) : sizeOf(row, template), isComplex(row)) : register('v', fieldOf(m[1]!)))),
-  rule(/<Ts?>\[<index1?>\]/, (_m, row, template) => (has(row, 'imm5') ? element(sizeOf(row, template)) : indexedElement(row, sizeOf(row, template), isComplex(row)))),
+  rule(/<V([dnma])>/, (m, row, template) =>
+    m[1] === 'm' && has(row, 'M')
+      ? elementRegister(
+          /\.H\[<index>\]/.test(template)
+            ? constantSize(1)
+            : /\.[24][BH]\[<index>\]/.test(template)
+              ? constantSize(2)
+              : sizeOf(row, template),
+          isComplex(row),
+        )
+      : register('v', fieldOf(m[1]!)),
+  ),
+  rule(/<Ts?>\[<index1?>\]/, (_m, row, template) =>
+    has(row, 'imm5') ? element(sizeOf(row, template)) : indexedElement(row, sizeOf(row, template), isComplex(row)),
+  ),
   rule(/<Ts>\[<index2>\]/, (_m, row, template) => secondElement(sizeOf(row, template))),
   rule(/<index>(?=\])/, (_m, _row, template) => bareIndex(template)),
   rule(/<Ts>/, (_m, row, template) => elementLetter(sizeOf(row, template))),
   rule(/<T>/, (_m, row, template) => vector(sizeOf(row, template), 0)),
   rule(/<Tb>/, (_m, row, template) => vector(sizeOf(row, template), 0)),
-  rule(/<Ta>/, (_m, row, template) => (template.includes('{2}') ? wholeVector(sizeOf(row, template)) : vector(sizeOf(row, template), 1))),
+  rule(/<Ta>/, (_m, row, template) =>
+    template.includes('{2}') ? wholeVector(sizeOf(row, template)) : vector(sizeOf(row, template), 1),
+  ),
   rule(/<(\d+[BHSDQ])\|(\d+[BHSDQ])>/, (m) => either(m[1]!.toLowerCase(), m[2]!.toLowerCase())),
   rule(/#<index>/, (_m, row) => plain(row, 'imm4', decimal)),
   rule(/#0\.0/, () => ({ fields: [], text: '0(?:\\.0*)?', format: () => '#0.0', parse: () => ({}) })),
-  rule(/#<fbits>/, (_m, row) => (has(row, 'scale') ? immediate(['scale'], decimal, (i) => 64 - i.scale!) : shiftAmount(row))),
-  rule(/#<rotate>/, (_m, row) => (row.fields.find((f) => f.name === 'rot')?.width === 2 ? immediate(['rot'], decimal, (i) => 90 * i.rot!) : immediate(['rot'], decimal, (i) => (i.rot !== 0 ? 270 : 90)))),
+  rule(/#<fbits>/, (_m, row) =>
+    has(row, 'scale') ? immediate(['scale'], decimal, (i) => 64 - i.scale!) : shiftAmount(row),
+  ),
+  rule(/#<rotate>/, (_m, row) =>
+    row.fields.find((f) => f.name === 'rot')?.width === 2
+      ? immediate(['rot'], decimal, (i) => 90 * i.rot!)
+      : immediate(['rot'], decimal, (i) => (i.rot !== 0 ? 270 : 90)),
+  ),
   rule(/#<imm6>/, (_m, row) => plain(row, 'imm6', decimal)),
   rule(/#<shift>/, (_m, row) => (has(row, 'immh') || has(row, 'size') ? shiftAmount(row) : undefined)),
   rule(/#<imm8>/, () => byte),

@@ -74,14 +74,19 @@ const ENDINGS: readonly (readonly [spelling: string, endings: readonly string[]]
 ];
 
 /** Cuts a template. */
-export function compile(row: Instruction, template: string, fixed: Assignment = {}, when?: (i: AnyFields) => boolean): Form {
+export function compile(
+  row: Instruction,
+  template: string,
+  fixed: Assignment = {},
+  when?: (i: AnyFields) => boolean,
+): Form {
   const parts: (string | Operand)[] = [];
   let literal = '';
   const flush = (): void => {
     if (literal !== '') parts.push(literal.toLowerCase());
     literal = '';
   };
-  for (let at = 0; at < template.length; ) {
+  for (let at = 0; at < template.length;) {
     let found = false;
     for (const rule of rules) {
       rule.spelling.lastIndex = at;
@@ -102,7 +107,16 @@ export function compile(row: Instruction, template: string, fixed: Assignment = 
   flush();
   const stem = /^[a-z0-9]+/.exec(template.toLowerCase())![0];
   const source = parts.map((p) => (typeof p === 'string' ? escape(normalise(p)) : `(${p.text})`)).join('');
-  return { row, parts, fixed, when, mnemonics: (ENDINGS.find(([spelling]) => template.startsWith(spelling, stem.length))?.[1] ?? ['']).map((ending) => stem + ending), line: new RegExp(`^${source}$`, 'i') };
+  return {
+    row,
+    parts,
+    fixed,
+    when,
+    mnemonics: (ENDINGS.find(([spelling]) => template.startsWith(spelling, stem.length))?.[1] ?? ['']).map(
+      (ending) => stem + ending,
+    ),
+    line: new RegExp(`^${source}$`, 'i'),
+  };
 }
 
 /** The text of an instruction in this form; undefined where the form does not fit. */
@@ -125,7 +139,9 @@ const canonical = (text: string): string =>
   normalise(text)
     .trim()
     .toLowerCase()
-    .replace(/(?<![\w.])(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)(?![\w.])/g, (n) => (/^[0-9]+$|^0x/.test(n) ? BigInt(n).toString() : Number(n).toString()));
+    .replace(/(?<![\w.])(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)(?![\w.])/g, (n) =>
+      /^[0-9]+$|^0x/.test(n) ? BigInt(n).toString() : Number(n).toString(),
+    );
 
 /** Every text of an operand with the fields it stands for. */
 function inverse(row: Instruction, operand: Operand): Map<string, Assignment[]> {
@@ -169,7 +185,9 @@ export function match(form: Form, line: string, at: Place): Assignment[] {
         const one = part.parse(text, known, at);
         candidates = one === undefined ? [] : [one];
       } else candidates = inverse(form.row, part).get(canonical(text)) ?? [];
-      for (const c of candidates) if (Object.keys(c).every((name) => known[name] === undefined || known[name] === c[name])) next.push({ ...known, ...c });
+      for (const c of candidates)
+        if (Object.keys(c).every((name) => known[name] === undefined || known[name] === c[name]))
+          next.push({ ...known, ...c });
     }
     found = next;
   }
