@@ -16,11 +16,28 @@ export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4
 /** What `exit` is called for; the second argument is its operand. */
 export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
 
-/** `info` of a miss: size in bytes, flags, retired-instruction correction, signed word offset from the region's entry. */
-export const MISS = { sizeMask: 0x7f, unprivileged: 1 << 7, aligned: 1 << 8, atomic: 1 << 9, zva: 1 << 10, correctionShift: 11, correctionMask: 0xff, offsetShift: 19 } as const;
+/**
+ * `info` of a miss: size in bytes, flags, retired-instruction correction, signed word offset from the region's entry.
+ * `aligned`: the instruction asks for natural alignment; `elements`: the context asks for that of the elements;
+ * `stack`: the base is SP and must be aligned.
+ */
+export const MISS = {
+  sizeMask: 0x7f,
+  unprivileged: 1 << 7,
+  aligned: 1 << 8,
+  atomic: 1 << 9,
+  zva: 1 << 10,
+  /** With `atomic`: of a store-exclusive. */
+  exclusive: 1 << 10,
+  correctionShift: 11,
+  correctionMask: 0xff,
+  elements: 1 << 19,
+  stack: 1 << 20,
+  offsetShift: 21,
+} as const;
 
 /** A software TLB: entries of 32 bytes, direct mapped by virtual page. */
-export const TLB = { entries: 256, entrySize: 32, read: 0, write: 8, addend: 16, bytes: 256 * 32 } as const;
+export const TLB = { entries: 1024, entrySize: 32, read: 0, write: 8, addend: 16, bytes: 1024 * 32 } as const;
 
 /** A WebAssembly local of the function being made. */
 export type Local = number;
@@ -30,6 +47,8 @@ export interface AccessOptions {
   unprivileged?: boolean;
   /** Natural alignment is required, or an Alignment fault is taken. */
   aligned?: boolean;
+  /** Bytes of an element, where the access is of several; a power of two. */
+  element?: number;
 }
 
 /** What the translator must know of the state that a region is made for; regions are kept apart by it. */
@@ -41,6 +60,10 @@ export interface Context {
   readonly e2h: boolean;
   /** PSTATE.SP: the stack pointer in use is SP_ELx. */
   readonly stackSelected: boolean;
+  /** Every access must be aligned to its elements: SCTLR_ELx.A, or all memory is Device as stage 1 is off. */
+  readonly aligned: boolean;
+  /** SCTLR_ELx.SA or SA0: a base that is SP must be aligned to 16 bytes. */
+  readonly stackAligned: boolean;
 }
 
 /**
@@ -57,13 +80,16 @@ export class Translator {
   readonly code = new CodeBuffer();
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
-  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true };
+  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false };
   /**
    * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and every change of a
    * register goes to the frame at once, so that there is nothing to write back where control leaves.
    */
   optimize = true;
   private entryOffset = 0;
+  /** SP has been read by this instruction: it is the base of its access, which is at SP plus `stackOffset` where known. */
+  private usesStack = false;
+  stackOffset: number | undefined;
   /** Byte offset of the instruction from the region's entry. */
   pcOffset = 0;
   /** Instructions of the block that come after the previous one: what a fault here takes back from the count. */
@@ -135,6 +161,8 @@ export class Translator {
     this.pcOffset = pcOffset;
     this.correction = correction;
     this.ended = false;
+    this.usesStack = false;
+    this.stackOffset = undefined;
     this.readLo = this.readHi = this.writeLo = this.writeHi = 0;
     for (const pool of this.temps.values()) pool.used = 0;
   }
@@ -315,6 +343,7 @@ export class Translator {
 
   /** Makes sure that the register's local holds its value. */
   load(r: number): void {
+    if (r === SP) this.usesStack = true;
     if (this.isValid(r)) return;
     this.pushFromFrame(r);
     this.set(this.localOf(r));
@@ -327,6 +356,7 @@ export class Translator {
   }
 
   private getRegister(r: number): void {
+    if (r === SP) this.usesStack = true;
     if (r < 32) this.readLo |= 1 << r;
     else this.readHi |= 1 << (r - 32);
     if (this.isValid(r)) this.get(this.localOf(r));
@@ -705,10 +735,23 @@ export class Translator {
   private missInfo(size: number, options: AccessOptions, flags: number): number {
     if (options.unprivileged === true && this.context.el !== 0) flags |= MISS.unprivileged;
     if (options.aligned === true) flags |= MISS.aligned;
+    if (this.context.aligned) flags |= MISS.elements;
+    if (this.checksStack()) flags |= MISS.stack;
     return size | flags | (this.correction << MISS.correctionShift) | ((this.pcOffset >> 2) << MISS.offsetShift);
   }
 
+  /** Whether a write is always the core's to translate: DC ZVA, which Device memory refuses, where the TLB holds such. */
+  private always(flags: number): boolean {
+    return this.context.aligned && (flags & (MISS.zva | MISS.atomic)) === MISS.zva;
+  }
+
+  private checksStack(): boolean {
+    return this.usesStack && this.context.stackAligned;
+  }
+
   private pushMissArguments(va: Local, info: number): void {
+    // The core looks at SP in the frame.
+    if (info & MISS.stack && (this.dirtyLo >>> SP) & 1) this.store(SP);
     this.get(P.frame);
     this.get(va);
     this.get(P.pc);
@@ -730,15 +773,40 @@ export class Translator {
     }
   }
 
-  /** Emits the TLB's test: pushes an i32, nonzero on a hit; `entry` gets the entry's host address. */
-  private pushHit(va: Local, size: number, options: AccessOptions, tag: number, entry: Local): void {
+  /**
+   * Pushes an i64 that is the page's address when the access lies in one page and is as aligned as it must be, and not a
+   * page's address otherwise.
+   */
+  private pushTag(va: Local, size: number, options: AccessOptions): void {
+    const whole = options.aligned === true;
+    const unit = whole ? size : this.context.aligned ? (options.element ?? size) : 1;
+    const stack = this.checksStack();
+    const inStack = (this.stackOffset ?? 0) & 15;
+    if (stack && !whole && this.stackOffset !== undefined && (inStack & (unit - 1)) === 0) {
+      // Where SP is aligned, so is the address less what it is off by; the last 16 bytes' place says in which page they are.
+      this.pushMasked(va, (inStack + size - 1 & -16) - inStack, -4096 | 15);
+      return;
+    }
+    this.pushMasked(va, size - unit, -4096 | (unit - 1));
+    if (!stack) return;
+    this.get(this.localOf(SP));
+    this.i64(15);
+    this.op(W.i64_and, W.i64_or);
+  }
+
+  private pushMasked(va: Local, add: number, mask: number): void {
     this.get(va);
-    if (size > 1 && options.aligned !== true) {
-      this.i64(size - 1);
+    if (add !== 0) {
+      this.i64(add);
       this.op(W.i64_add);
     }
-    this.i64(options.aligned === true ? -4096 | (size - 1) : -4096);
+    this.i64(mask);
     this.op(W.i64_and);
+  }
+
+  /** Emits the TLB's test: pushes an i32, nonzero on a hit; `entry` gets the entry's host address. */
+  private pushHit(va: Local, size: number, options: AccessOptions, tag: number, entry: Local): void {
+    this.pushTag(va, size, options);
     this.get(va);
     this.i64(7);
     this.op(W.i64_shr_u, W.i32_wrap_i64);
@@ -798,7 +866,7 @@ export class Translator {
     const host = this.temp(T.i32);
     if (!this.optimize) {
       this.pushMissArguments(va, this.missInfo(size, options, flags));
-      this.call(IMPORT.writeHost);
+      this.call(this.always(flags) ? IMPORT.writeMiss : IMPORT.writeHost);
       this.tee(host);
       this.leaveWithoutHost();
       emit(host);
@@ -816,7 +884,8 @@ export class Translator {
       return;
     }
     const entry = this.temp(T.i32);
-    this.pushHit(va, size, options, TLB.write, entry);
+    if (this.always(flags)) this.i32(0);
+    else this.pushHit(va, size, options, TLB.write, entry);
     this.if(
       T.void,
       () => {

@@ -8,6 +8,24 @@ export interface AccessSyndrome {
   acquireRelease: boolean;
 }
 
+/** Bytes of the elements that a load or store of `size` bytes aligns: those of a pair or a structure one by one. */
+export function elementSize(word: number, size: number): number {
+  // Pairs: opc 101 V 0xx.
+  if ((word & 0x3a00_0000) === 0x2800_0000) {
+    if ((word & 0x0400_0000) !== 0) return 4 << (word >>> 30);
+    return word >>> 31 !== 0 ? 8 : 4;
+  }
+  const log2 = (word >>> 10) & 3;
+  // SIMD structures: 0 Q 001100 multiple, 0 Q 001101 single, where opcode<2:1> is the scale.
+  if ((word & 0xbf00_0000) >>> 0 === 0x0c00_0000) return 1 << log2;
+  if ((word & 0xbf00_0000) >>> 0 === 0x0d00_0000) {
+    const scale = (word >>> 14) & 3;
+    if (scale === 3) return 1 << log2;
+    return scale === 2 && (log2 & 1) !== 0 ? 8 : 1 << scale;
+  }
+  return size;
+}
+
 /**
  * The syndrome of a load or store of a single general-purpose register without writeback; undefined for every other
  * instruction, whose aborts have ISV = 0.

@@ -2,7 +2,7 @@ import { EXIT, MISS, type Context } from '../a64/translator.ts';
 import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
-import { accessSyndrome } from './access-syndrome.ts';
+import { accessSyndrome, elementSize } from './access-syndrome.ts';
 import { CodeCache } from './code-cache.ts';
 import {
   bit,
@@ -16,6 +16,7 @@ import {
   pcAlignment,
   pendingInterrupts,
   routeSync,
+  spAlignment,
   takeException,
   undefinedInstruction,
   type Interrupt,
@@ -23,11 +24,11 @@ import {
 } from './exception.ts';
 import { F, FRAME_SIZE, PSTATE } from './frame.ts';
 import { FP_HELPERS } from './helpers.ts';
-import { ACCESS, currentAsid, currentVmid, Mmu } from './mmu.ts';
+import { ACCESS, currentAsid, currentVmid, FSC, Mmu } from './mmu.ts';
 import type { Processor, StopReason, Vector } from './processor.ts';
 import { makeRuntime, type RuntimeExports, type RuntimeHost } from './runtime.ts';
 import type { CoreState, TlbScope } from './state.ts';
-import { HCR } from './sysreg-bits.ts';
+import { HCR, SCTLR } from './sysreg-bits.ts';
 import { fpTrap, wfxTrap } from './sysreg-traps.ts';
 import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './sysreg.ts';
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
@@ -48,7 +49,6 @@ const TIMER_INTIDS = [
 const SLICE = 50_000;
 
 /** Fault status codes that the core itself finds. */
-const FSC_ALIGNMENT = 0x21;
 const FSC_EXTERNAL = 0x10;
 const FSC_UNSUPPORTED_ATOMIC = 0x35;
 
@@ -65,6 +65,9 @@ export interface CoreOptions {
   /** Firmware below EL2 (bare mode): serves SMC, or HVC where EL2 is not implemented; true when it did. */
   readonly firmware?: (core: Core, conduit: 'smc' | 'hvc') => boolean;
 }
+
+/** Whether a miss is DC ZVA's. */
+const isZva = (info: number): boolean => (info & (MISS.zva | MISS.atomic)) === MISS.zva;
 
 /** What happened in a core, for `--stats`. */
 export interface CoreStats {
@@ -124,6 +127,13 @@ export class Core implements Processor, CoreState {
   private bounceDevice: { device: MmioDevice; offset: number } | undefined;
   private bounceFirst = 0;
   private bounceSecond = 0;
+  // The data access being made: its address and size, and whether it might be found unaligned.
+  private accessLo = 0;
+  private accessSize = 0;
+  private uneven = false;
+  /** SCTLR_ELx.A; and whether the TLB may hold Device memory, as all code checks alignment. */
+  private alignmentChecked = false;
+  private holdsDevice = false;
 
   constructor(options: CoreOptions) {
     const { bus } = options;
@@ -271,7 +281,7 @@ export class Core implements Processor, CoreState {
       }
       const { frame } = this;
       const pcAt = (frame + F.PC) >>> 2;
-      if (this.resolve(i32[pcAt + 1]!, i32[pcAt]!) === 0) {
+      if (this.illegal || this.resolve(i32[pcAt + 1]!, i32[pcAt]!) === 0) {
         if (this.fetchFault()) return 'el2';
         continue;
       }
@@ -331,7 +341,6 @@ export class Core implements Processor, CoreState {
     const at = (this.frame + F.PC) >>> 2;
     const lo = i32[at]!;
     const hi = i32[at + 1]!;
-    if (bit(this, F.PSTATE, 20)) return this.takeTrap(illegalState(this));
     if (lo & 3) return this.takeTrap(pcAlignment(this, this.pc));
     const el = this.el;
     if (!this.mmu.translate(this, hi, lo, ACCESS.FETCH, el)) {
@@ -340,6 +349,7 @@ export class Core implements Processor, CoreState {
       const esr = instructionAbort(this, target, { fsc: fault.fsc, s1ptw: fault.s1ptw });
       return this.takeTrap(this.abort(target, esr, hi, lo));
     }
+    if (this.illegal) return this.takeTrap(illegalState(this));
     // Mapped, but there is no RAM to execute.
     const target = routeSync(this);
     return this.takeTrap({ target, esr: instructionAbort(this, target, { fsc: FSC_EXTERNAL }), far: this.pc });
@@ -354,6 +364,11 @@ export class Core implements Processor, CoreState {
 
   private get el(): 0 | 1 | 2 {
     return ((this.i32[(this.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
+  }
+
+  /** PSTATE.IL: only an exception return sets it, so that translated code never runs with it. */
+  private get illegal(): boolean {
+    return (this.i32[(this.frame + F.PSTATE) >>> 2]! & PSTATE.IL) !== 0;
   }
 
   private serveExit(kind: number, operand: number): StopReason | undefined {
@@ -500,7 +515,19 @@ export class Core implements Processor, CoreState {
       slot.flush();
       slot.controls = controls;
     }
-    const context: Context = { el, fpTrap: fpTrap(this) !== undefined, e2h: el === 2 && e2h, stackSelected: (pstate & PSTATE.SP) !== 0 };
+    const sctlr = i32[(frame + (regime === 2 ? SR.SCTLR_EL2 : SR.SCTLR_EL1)) >>> 2]!;
+    const flat = (sctlr & 1) === 0 || (regime === 1 && (hcr & ((1 << HCR.TGE) | (1 << HCR.DC))) !== 0);
+    this.alignmentChecked = (sctlr & (1 << SCTLR.A)) !== 0;
+    // With stage 1 off data are Device memory, unless HCR_EL2.DC says otherwise.
+    this.holdsDevice = this.alignmentChecked || (flat && (regime === 2 || (hcr & (1 << HCR.DC)) === 0));
+    const context: Context = {
+      el,
+      fpTrap: fpTrap(this) !== undefined,
+      e2h: el === 2 && e2h,
+      stackSelected: (pstate & PSTATE.SP) !== 0,
+      aligned: this.holdsDevice,
+      stackAligned: (sctlr & (1 << (el === 0 ? SCTLR.SA0 : SCTLR.SA))) !== 0,
+    };
     const number = this.code.contextIndex(context);
     if (slot.context !== number) {
       slot.flushJumps();
@@ -527,7 +554,7 @@ export class Core implements Processor, CoreState {
   private controls(regime: 1 | 2, hcr: number, hcrHi: number): string {
     const { i32, frame } = this;
     const r = regime === 2 ? [SR.SCTLR_EL2, SR.TCR_EL2] : [SR.SCTLR_EL1, SR.TCR_EL1];
-    const sctlr = i32[(frame + r[0]!) >>> 2]! & 0x0008_0001;
+    const sctlr = i32[(frame + r[0]!) >>> 2]! & ((1 << SCTLR.M) | (1 << SCTLR.A) | (1 << SCTLR.WXN));
     return `${sctlr},${i32[(frame + r[1]!) >>> 2]},${i32[(frame + r[1]! + 4) >>> 2]},${hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE))},${hcrHi}`;
   }
 
@@ -645,19 +672,21 @@ export class Core implements Processor, CoreState {
     const { i32, slot } = this;
     const entry = (slot.jumps + ((lo << 2) & 0x7ff0)) >>> 2;
     if (i32[entry] === lo && i32[entry + 1] === hi) return i32[entry + 2]!;
-    if (bit(this, F.PSTATE, 20)) return 0;
     const host = this.fetchHost(hi, lo);
     if (host === 0) return 0;
     if (!this.mmu.global) slot.hasLocal = true;
     const shift = this.mmu.blockShift;
-    const index = this.code.find(host, this.context);
+    const index = this.code.find(host, this.context, (offset) => {
+      const low = (lo >>> 0) + offset;
+      return this.fetchHost((hi + Math.floor(low / 0x1_0000_0000)) | 0, low | 0);
+    });
     slot.fillJump(hi, lo, index, shift);
     return index;
   }
 
   // ------------------------------------------------------------------ data
 
-  private dataFault(frame: number, info: number, write: boolean, hi: number, lo: number, fsc: number): 0 {
+  private dataFault(info: number, write: boolean, hi: number, lo: number, fsc: number): 0 {
     this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
     const { fault } = this.mmu;
     fault.stage2 = false;
@@ -696,19 +725,47 @@ export class Core implements Processor, CoreState {
     this.stats.tlbMisses++;
     const { mmu } = this;
     const unprivileged = (info & MISS.unprivileged) !== 0;
-    if (!mmu.translate(this, hi, lo, kind | (unprivileged ? ACCESS.UNPRIV : 0), this.el)) return this.translationFault(info, hi, lo);
+    if (unprivileged) kind |= ACCESS.UNPRIV;
+    let done = mmu.translate(this, hi, lo, kind, this.el);
+    // Device memory refuses what is not aligned, before permissions count.
+    if (this.uneven && (done ? mmu.device : (mmu.fault.fsc & 0x3c) === FSC.PERMISSION)) {
+      done = mmu.translate(this, hi, lo, this.unaligned(info) ? kind | ACCESS.UNALIGNED : kind, this.el);
+    }
+    if (!done) return this.translationFault(info, hi, lo);
     const { pa } = mmu;
     const host = this.hostOf(pa, size);
     if (host === 0) {
       this.bounceDevice = this.bus.device(pa);
-      if (this.bounceDevice === undefined) return this.dataFault(0, info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
+      if (this.bounceDevice === undefined) return this.dataFault(info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
       return -1;
     }
     const slot = unprivileged ? this.unprivilegedSlot : this.slot;
     if (!mmu.global) slot.hasLocal = true;
     if (mmu.userAccessible) slot.hasUser = true;
-    slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
+    if (!mmu.device || this.holdsDevice) slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
     return host;
+  }
+
+  /** Whether the access is not aligned to its elements. May translate the instruction's address. */
+  private unaligned(info: number): boolean {
+    const { accessLo, accessSize } = this;
+    return isZva(info) || (accessLo & (elementSize(this.wordAtPc(), accessSize) - 1)) !== 0;
+  }
+
+  /** What is checked of an access before its address is translated; false with an exception noted. */
+  private checkAlignment(frame: number, info: number, write: boolean, hi: number, lo: number, size: number): boolean {
+    this.accessLo = lo;
+    this.accessSize = size;
+    this.uneven = (lo & (size - 1)) !== 0 || (size & (size - 1)) !== 0 || isZva(info);
+    if (info & MISS.stack && this.i32[(frame + F.SP) >>> 2]! & 15) {
+      this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
+      this.trap = spAlignment(this);
+      return false;
+    }
+    if (!this.uneven || isZva(info)) return true;
+    if ((info & MISS.aligned) === 0 && !(this.alignmentChecked && this.unaligned(info))) return true;
+    this.dataFault(info, write, hi, lo, FSC.ALIGNMENT);
+    return false;
   }
 
   private readMiss(frame: number, info: number): number {
@@ -716,7 +773,7 @@ export class Core implements Processor, CoreState {
     const lo = i32[(frame + F.ARG0) >>> 2]!;
     const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
     const size = info & MISS.sizeMask;
-    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, false, hi, lo, FSC_ALIGNMENT);
+    if (!this.checkAlignment(frame, info, false, hi, lo, size)) return 0;
     const bounce = frame + F.BOUNCE;
     const first = 0x1000 - (lo & 0xfff);
     if (size > first) {
@@ -738,13 +795,13 @@ export class Core implements Processor, CoreState {
   /** A half of an access across pages; only RAM can be accessed so. */
   private part(info: number, kind: number, hi: number, lo: number, size: number): number {
     const host = this.access(info, kind, hi, lo, size);
-    if (host < 0) return this.dataFault(0, info, kind !== ACCESS.READ, hi, lo, FSC_ALIGNMENT);
+    if (host < 0) return this.dataFault(info, kind !== ACCESS.READ, hi, lo, FSC.ALIGNMENT);
     return host;
   }
 
   private deviceRead(info: number, hi: number, lo: number, size: number, to: number): boolean {
-    if (lo & (Math.min(size, 8) - 1)) {
-      this.dataFault(0, info, false, hi, lo, FSC_ALIGNMENT);
+    if (lo & (Math.min(size, 4) - 1)) {
+      this.dataFault(info, false, hi, lo, FSC.ALIGNMENT);
       return false;
     }
     this.stats.mmio++;
@@ -772,7 +829,7 @@ export class Core implements Processor, CoreState {
     const readsToo = atomic && (info & MISS.exclusive) === 0;
     const kind = readsToo ? ACCESS.WRITE | ACCESS.ATOMIC : ACCESS.WRITE;
     i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
-    if (info & MISS.aligned && lo & (size - 1)) return this.dataFault(frame, info, !readsToo, hi, lo, FSC_ALIGNMENT);
+    if (!this.checkAlignment(frame, info, !readsToo, hi, lo, size)) return 0;
     const bounce = frame + F.BOUNCE;
     const first = 0x1000 - (lo & 0xfff);
     if (size > first) {
@@ -789,8 +846,8 @@ export class Core implements Processor, CoreState {
     }
     const host = this.access(info, kind, hi, lo, size);
     if (host >= 0) return host;
-    if (atomic) return this.dataFault(frame, info, !readsToo, hi, lo, FSC_UNSUPPORTED_ATOMIC);
-    if (lo & (Math.min(size, 8) - 1) || info & MISS.zva) return this.dataFault(frame, info, true, hi, lo, FSC_ALIGNMENT);
+    if (atomic) return this.dataFault(info, !readsToo, hi, lo, FSC_UNSUPPORTED_ATOMIC);
+    if (lo & (Math.min(size, 4) - 1) || isZva(info)) return this.dataFault(info, true, hi, lo, FSC.ALIGNMENT);
     i32[(frame + F.BOUNCE_ADDRESS) >>> 2] = lo;
     i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;
     return bounce;

@@ -11,6 +11,7 @@ export const FSC = {
   ACCESS_FLAG: 0b001000,
   PERMISSION: 0b001100,
   EXTERNAL_ON_WALK: 0b010100,
+  ALIGNMENT: 0b100001,
 } as const;
 
 /** Why a translation failed: what ESR_ELx, HPFAR_EL2 and PAR_EL1 need. */

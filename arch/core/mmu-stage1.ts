@@ -1,5 +1,5 @@
 /** Stage 1: virtual addresses of the EL1&0, EL2 and EL2&0 regimes (DDI 0487, D8.2 to D8.5). */
-import { DEVICE_NGNRNE, NORMAL_NC, NORMAL_WB, NORMAL_WT, SHAREABILITY } from './mmu-attributes.ts';
+import { DEVICE_NGNRNE, isDevice, NORMAL_NC, NORMAL_WB, NORMAL_WT, SHAREABILITY } from './mmu-attributes.ts';
 import {
   DESC,
   Descriptor,
@@ -96,6 +96,10 @@ export class Stage1 {
       this.shareability = SHAREABILITY.OUTER;
       if (access & ACCESS.FETCH) this.attributes = sctlr & SCTLR_I ? NORMAL_WT : NORMAL_NC;
       else this.attributes = DEVICE_NGNRNE;
+      if (access & ACCESS.UNALIGNED) {
+        this.#fault.fsc = FSC.ALIGNMENT;
+        return false;
+      }
     }
     return true;
   }
@@ -243,6 +247,9 @@ export class Stage1 {
       } else {
         permissions = stage1PermissionsSingle(effective, apTable, uxn, wxn);
       }
+      const mair = frame + (el2 ? MAIR_EL2 : MAIR_EL1) + ((lo >>> 2) & 4);
+      this.attributes = (i32[mair >> 2]! >>> ((lo << 1) & 24)) & 0xff;
+      if (access & ACCESS.UNALIGNED && isDevice(this.attributes)) return this.#fail(FSC.ALIGNMENT);
       const missing = missingPermission(permissions, access, privileged);
       if (missing !== 0) {
         if (access & ACCESS.ATOMIC) fault.wnr = missing === PERMISSION.W;
@@ -274,8 +281,6 @@ export class Stage1 {
       this.shift = shift;
       this.permissions = permissions;
       this.global = !two || (lo & DESC.NG) === 0;
-      const mair = frame + (el2 ? MAIR_EL2 : MAIR_EL1) + ((lo >>> 2) & 4);
-      this.attributes = (i32[mair >> 2]! >>> ((lo << 1) & 24)) & 0xff;
       this.shareability = (lo >>> 8) & 3;
       return true;
     }

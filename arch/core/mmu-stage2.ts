@@ -196,6 +196,10 @@ export class Stage2 {
       const effective = hd && (hi & DESC.DBM) !== 0 ? s2ap | 2 : s2ap;
       const attributes = stage2Attributes((lo >>> 2) & 15);
       let permissions = stage2Permissions(effective, (hi >>> 21) & 3, privileged);
+      if (access & ACCESS.UNALIGNED && isDevice(attributes)) {
+        fault.fsc = FSC.ALIGNMENT;
+        return false;
+      }
       const missing = missingPermission(permissions, access, privileged);
       if (missing !== 0) {
         if (access & ACCESS.ATOMIC && !walk) fault.wnr = missing === PERMISSION.W;

@@ -20,6 +20,8 @@ export const ACCESS = {
   AT_PAN: 64,
   /** AT S1E*: only stage 1; the result is an intermediate physical address. */
   STAGE1: 128,
+  /** Not aligned to its elements, or DC ZVA: an Alignment fault on Device memory. */
+  UNALIGNED: 256,
 } as const;
 
 export const PERMISSION = {

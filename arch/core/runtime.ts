@@ -148,14 +148,17 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
   // The same arguments: the TLB first. Local 4: the entry.
   const size = [...g(3), ...i32(MISS.sizeMask), W.i32_and, ...i32(1), W.i32_sub, W.i64_extend_i32_u];
   const hostOf = (tag: number, index: number): number[] => [
-    ...g(3), ...i32(MISS.aligned | MISS.atomic), W.i32_and, W.if, T.i64,
+    ...g(3), ...i32(MISS.aligned | MISS.atomic | MISS.elements), W.i32_and, W.if, T.i64,
     ...size, ...i64(-4096), W.i64_or, ...g(1), W.i64_and,
     W.else,
     ...size, ...g(1), W.i64_add, ...i64(-4096), W.i64_and,
     W.end,
     ...g(1), ...i64(7), W.i64_shr_u, W.i32_wrap_i64, ...i32((TLB.entries - 1) << 5), W.i32_and,
     ...g(3), ...i32(MISS.unprivileged), W.i32_and, W.if, T.i32, ...g(0), ...mem(W.i32_load, F.TLB_UNPRIV), W.else, ...g(0), ...mem(W.i32_load, F.TLB), W.end,
-    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, tag), W.i64_eq, W.if, T.void,
+    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, tag), W.i64_eq,
+    // Every change of SP is in the frame at once in code that comes here.
+    ...g(0), ...mem(W.i32_load, F.SP), ...i32(15), W.i32_and, W.i32_eqz, ...g(3), ...i32(MISS.stack), W.i32_and, W.i32_eqz, W.i32_or, W.i32_and,
+    W.if, T.void,
     ...g(1), W.i32_wrap_i64, ...g(4), ...mem(W.i32_load, TLB.addend), W.i32_add, W.return,
     W.end,
     ...miss(index),

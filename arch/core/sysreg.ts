@@ -171,8 +171,6 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   CNTVCT_EL0: { read: virtualCount },
   CNTPCTSS_EL0: { read: physicalCount },
   CNTVCTSS_EL0: { read: virtualCount },
-  CNTPCTSS_EL0: { read: physicalCount },
-  CNTVCTSS_EL0: { read: virtualCount },
   CNTP_CTL_EL0: timerControl('CNTP'),
   CNTV_CTL_EL0: timerControl('CNTV'),
   CNTHP_CTL_EL2: timerControl('CNTHP'),

@@ -44,6 +44,7 @@ const bits = (n: number, width: number): string => n.toString(2).padStart(width,
 
 /** A local with the base register plus a constant: the register's own where the constant is zero. */
 function address(t: Translator, Rn: number, imm: number): Local {
+  t.stackOffset = imm;
   if (imm === 0) return xspLocal(t, Rn);
   t.xsp(Rn);
   t.i64(imm);
@@ -119,6 +120,7 @@ function transferV(t: Translator, load: boolean, size: Size, Rt: number, va: Loc
  * the data registers of a load, so that the new base must be computed before they are written.
  */
 function withWriteback(t: Translator, Rn: number, imm: number, post: boolean, clobbers: boolean, access: (va: Local) => void): void {
+  t.stackOffset = post ? 0 : imm;
   if (post && !clobbers) {
     access(xspLocal(t, Rn));
     t.xsp(Rn);
@@ -221,7 +223,7 @@ function pair(t: Translator, load: boolean, log2: 2 | 3, signed: boolean, i: Pai
   const size = 1 << log2;
   if (load) {
     const opcode = log2 === 3 ? W.i64_load : signed ? W.i64_load32_s : W.i64_load32_u;
-    const host = t.hostForRead(va, 2 * size);
+    const host = t.hostForRead(va, 2 * size, { element: size });
     t.get(host);
     t.memory(opcode, size);
     t.setX(i.Rt2);
@@ -233,20 +235,21 @@ function pair(t: Translator, load: boolean, log2: 2 | 3, signed: boolean, i: Pai
   const opcode = log2 === 3 ? W.i64_store : W.i64_store32;
   const first = xLocal(t, i.Rt);
   const second = xLocal(t, i.Rt2);
-  t.hostForWrite(va, 2 * size, (host) => {
+  const emit = (host: Local): void => {
     t.get(host);
     t.get(first);
     t.memory(opcode, 0);
     t.get(host);
     t.get(second);
     t.memory(opcode, size);
-  });
+  };
+  t.hostForWrite(va, 2 * size, emit, { element: size });
 }
 
 function pairV(t: Translator, load: boolean, log2: 2 | 3 | 4, i: Pair, va: Local): void {
   const size = (1 << log2) as Size;
   if (load) {
-    const host = t.hostForRead(va, 2 * size);
+    const host = t.hostForRead(va, 2 * size, { element: size });
     loadV(t, host, size);
     t.setV(i.Rt);
     loadV(t, host, size, size);
@@ -255,10 +258,11 @@ function pairV(t: Translator, load: boolean, log2: 2 | 3 | 4, i: Pair, va: Local
   }
   const first = vLocal(t, i.Rt);
   const second = vLocal(t, i.Rt2);
-  t.hostForWrite(va, 2 * size, (host) => {
+  const emit = (host: Local): void => {
     storeV(t, host, first, size);
     storeV(t, host, second, size, size);
-  });
+  };
+  t.hostForWrite(va, 2 * size, emit, { element: size });
 }
 
 /** The four addressing modes of a pair, bits 24:23. */

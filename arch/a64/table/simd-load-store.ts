@@ -118,7 +118,7 @@ const multiples: readonly Multiple[] = [
 function loadMultiple(t: Translator, kind: Multiple, Q: number, size: number, first: number, n: number, m: number | undefined): void {
   const bits = Q !== 0 ? 128 : 64;
   const bytes = (kind.registers * bits) >> 3;
-  const host = t.hostForRead(address(t, n), bytes);
+  const host = t.hostForRead(address(t, n), bytes, { element: 1 << size });
   if (kind.count === 1) {
     for (let r = 0; r < kind.registers; r++) {
       t.get(host);
@@ -137,7 +137,7 @@ function storeMultiple(t: Translator, kind: Multiple, Q: number, size: number, f
     parts = [];
     for (let r = 0; r < kind.registers; r++) parts.push(...interleave(t, 1, size, bits, first + r));
   } else parts = interleave(t, kind.count, size, bits, first);
-  t.hostForWrite(address(t, n), bytes, (host) => {
+  const emit = (host: Local): void => {
     let at = 0;
     for (const part of parts) {
       // A part is a whole register for ST1, else 16 bytes of the image.
@@ -148,7 +148,8 @@ function storeMultiple(t: Translator, kind: Multiple, Q: number, size: number, f
       else t.vmemory(WV.store64_lane, at, 0);
       at += length;
     }
-  });
+  };
+  t.hostForWrite(address(t, n), bytes, emit, { element: 1 << size });
   writeBack(t, n, m, bytes);
 }
 
@@ -182,7 +183,7 @@ function single(t: Translator, load: boolean, count: number, size: number, lane:
   const bytes = count << size;
   const va = address(t, n);
   if (load) {
-    const host = t.hostForRead(va, bytes);
+    const host = t.hostForRead(va, bytes, { element: 1 << size });
     for (let r = 0; r < count; r++) {
       t.get(host);
       t.v((first + r) & 31);
@@ -191,20 +192,21 @@ function single(t: Translator, load: boolean, count: number, size: number, lane:
     }
   } else {
     for (let r = 0; r < count; r++) t.load(32 + ((first + r) & 31));
-    t.hostForWrite(va, bytes, (host) => {
+    const emit = (host: Local): void => {
       for (let r = 0; r < count; r++) {
         t.get(host);
         t.v((first + r) & 31);
         t.vmemory(STORE_LANE[size]!, r << size, lane);
       }
-    });
+    };
+    t.hostForWrite(va, bytes, emit, { element: 1 << size });
   }
   writeBack(t, n, m, bytes);
 }
 
 /** One structure to all lanes. */
 function replicate(t: Translator, Q: number, count: number, size: number, first: number, n: number, m: number | undefined): void {
-  const host = t.hostForRead(address(t, n), count << size);
+  const host = t.hostForRead(address(t, n), count << size, { element: 1 << size });
   for (let r = 0; r < count; r++) {
     t.get(host);
     t.vmemory(LOAD_SPLAT[size]!, r << size);

@@ -1,6 +1,6 @@
 // What the programs here are linked with: they start at `main` at EL2 of a "virt" machine with the MMU off, print
-// lines of hexadecimal numbers by `show` and `newline`, and come back to end. Every exception goes to `taken`, by
-// default one that prints its vector, ESR, FAR, ELR - `code` and SPSR, and goes on at `resume` at EL2.
+// lines of hexadecimal numbers by `print`, and come back to end. Every exception goes to `taken`; unless a program has
+// its own (OWN_HANDLER) that prints EL, vector, ESR, FAR, ELR - `code` and SPSR, and goes on at `resume` at EL2.
 
     .arch   armv8.5-a+rng
     .equ    UART, 0x09000000
@@ -87,7 +87,7 @@ enter:
 1:  mrs     x0, tpidr_el0
     b       taken
 
-    .weak   taken
+#ifndef OWN_HANDLER
 taken:
     ldr     x0, =stack_top
     mov     sp, x0
@@ -105,13 +105,20 @@ taken:
     mrs     x21, elr_el1
     mrs     x22, spsr_el1
     mov     x23, #1
-2:  mrs     x24, tpidrro_el0
+2:  // Only stage 2 gives a syndrome with ISV (and what follows from it); QEMU gives it for stage 1 of EL2 too.
+    lsr     x0, x19, #26
+    cmp     x0, #0x25
+    b.ne    3f
+    and     x19, x19, #~0x01ffc000
+3:  mrs     x24, tpidrro_el0
     ldr     x0, =code
     sub     x21, x21, x0
     print   x23, x24, x19, x20, x21, x22
     ldr     x0, =resume
     ldr     x0, [x0]
     br      x0
+
+#endif
 
     .data
     .balign 8

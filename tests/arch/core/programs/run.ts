@@ -17,9 +17,10 @@ const PSCI_SYSTEM_OFF = 0x8400_0008;
 
 /**
  * Runs a program from EL2 on a board with one core until it turns the machine off. Time is the count of instructions.
+ * @param optimized whether all code is optimized when it is first reached
  * @returns the lines that it printed
  */
-export function runProgram(image: string, instructions = 50_000_000): string[] {
+export function runProgram(image: string, optimized = false, instructions = 50_000_000): string[] {
   let output = '';
   let off = false;
   const cores: Core[] = [];
@@ -55,6 +56,7 @@ export function runProgram(image: string, instructions = 50_000_000): string[] {
   const { ram } = board;
   board.gic.onChange = () => core.interruptsChanged();
   core.u8.set(Buffer.from(image, 'base64'), LOAD_ADDRESS - ram.base + ram.host);
+  if (optimized) core.code.eager = () => true;
   core.resetFrame(core.ownFrame, 2);
   core.pc = BigInt(LOAD_ADDRESS);
   while (!off && core.retired < instructions) {
