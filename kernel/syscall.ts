@@ -84,7 +84,7 @@ operations(ObjectType.CNODE, [
 operations(ObjectType.FRAME, [
   [Op.FRAME_UNMAP, 0, 0],
   [Op.FRAME_INFO, 0, 0, 3],
-  [Op.FRAME_SYNC_CODE, 0, 0],
+  [Op.FRAME_SYNC_CODE, WRITE, 0],
 ]);
 operations(
   [ObjectType.SPACE, ObjectType.VM_SPACE],
@@ -342,9 +342,18 @@ function invokeFrame(k: Context, thread: number, slot: number, op: number): Erro
     setWordNumber(k, thread, 1, sizeBitsOf(k, slot));
     setWordNumber(k, thread, 2, flagsOf(k, slot) & FLAG.DEVICE);
   } else {
-    k.processor.invalidateInstructions(undefined, true);
+    syncCode(k, objectOf(k, slot), 2 ** sizeBitsOf(k, slot));
   }
   return Err.OK;
+}
+
+/** Ranges up to this many bytes are invalidated line by line. */
+const SYNC_BY_LINE = 1 << 16;
+const LINE = 64;
+
+function syncCode(k: Context, physical: number, size: number): void {
+  if (size > SYNC_BY_LINE) return k.processor.invalidateInstructions(undefined, true);
+  for (let at = 0; at < size; at += LINE) k.processor.invalidateInstructions(physical + at, true);
 }
 
 function invokeSpace(k: Context, thread: number, space: number, op: number): ErrorCode {
