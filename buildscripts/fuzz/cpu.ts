@@ -95,9 +95,9 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   const faulted = b.readBigUInt64LE(STATE.esr) >> 26n === 0x24n;
   const row = faulted ? faulting(b, program, index) : undefined;
   // Registers of a load of several that faults half-way, and memory of such a store, are UNKNOWN.
-  const structure = /^(LD|ST)[1-4]/.test(row?.name ?? '');
+  const several = /^(LD|ST)([1-4]|N?P)/.test(row?.name ?? '');
   for (let r = 0; r < 32; r++) {
-    if (structure && row!.name.startsWith('L')) continue;
+    if (several && row!.name.startsWith('L')) continue;
     const [x, y] = [0, 8].map((half) => [a, b].map((s) => hex(s.readBigUInt64LE(STATE.v + 16 * r + half))));
     if (x![0] !== x![1] || y![0] !== y![1]) out.push(`v${r}: ${y![0]}_${x![0]}, QEMU ${y![1]}_${x![1]}`);
   }

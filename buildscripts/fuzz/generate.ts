@@ -33,6 +33,9 @@ const LEFT_OUT = new Set(['WFE', 'WFI', 'SYS', 'SYSL', 'MSR (immediate)', 'MRS',
 /** Exclusives are made in pairs. */
 const EXCLUSIVE = /^(LDA?|STL?)X[PR]/;
 
+/** Where QEMU 7.2 is not the architecture's: halves made fixed-point in a SIMD&FP register, FJCVTZS of subnormals with FPCR.FZ. */
+const oracleErrs = (row: Instruction, word: number): boolean => row.name === 'FJCVTZS' || (row.name === 'FCVTZS (vector, fixed-point)' && (word & 0xffe0fc00) >>> 0 === 0x5f00fc00);
+
 interface Row {
   readonly row: Instruction;
   /** `value` with the should-be-one bits, and the mask of both. */
@@ -107,6 +110,7 @@ export class Generator {
       const bits = ((2 ** f.width - 1) << f.lsb) >>> 0;
       word = ((word & ~bits) | ((n << f.lsb) & bits)) >>> 0;
     }
+    if (oracleErrs(row, word)) return undefined;
     return decode(word)?.row === row ? word : undefined;
   }
 
@@ -204,9 +208,9 @@ export class Generator {
   }
 
   private address(r: Random): bigint {
-    const page = r.pick([1, 1, 1, 1, 2, 2, 2, 3, 5]);
-    let offset = r.once(3) ? r.pick([0, 0x1000]) + r.below(64) - 32 : r.below(0x1000);
-    if (r.once(2)) offset &= ~15;
+    const page = r.pick([1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3, 5, 5, 5]);
+    let offset = r.once(6) ? r.pick([0, 0x1000]) + r.below(64) - 32 : r.below(0x1000);
+    if (!r.once(4)) offset &= ~15;
     else if (r.once(2)) offset &= ~7;
     return BigInt(WINDOW + page * 0x1000 + offset);
   }
@@ -218,7 +222,7 @@ export class Generator {
       x[n] = kind === 0 ? r.pick(EDGES) : kind === 1 ? BigInt(r.below(256)) : r.u64();
     }
     for (const n of BASES) if (n !== 31) x[n] = this.address(r);
-    for (const n of OFFSETS) x[n] = BigInt.asUintN(64, BigInt(r.below(128) - 16));
+    for (const n of OFFSETS) x[n] = BigInt.asUintN(64, BigInt(r.below(16) * (r.once(3) ? 1 : 16) - 16));
     x[FUEL] = BigInt(3 + r.below(30));
     // A jump may go past a loop's head.
     for (const n of COUNTERS) x[n] = BigInt(r.below(8));

@@ -5,6 +5,7 @@ import { Ours, Qemu, TIERS } from './machines.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { report, shrink } from './shrink.ts';
+import { words } from './words.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -64,8 +65,10 @@ async function cpu(): Promise<number> {
   return mismatches;
 }
 
-if (positionals[0] === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
+const what = positionals[0];
+if (what === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
+else if (what === 'words') process.exitCode = (await words(Number(values.cases), Number(values.seed))) > 0 ? 1 : 0;
 else {
-  console.error('fuzz: say what: cpu');
+  console.error('fuzz: say what: cpu or words');
   process.exitCode = 2;
 }
