@@ -239,6 +239,7 @@ const aliases: readonly Alias[] = [
     syntax: `${mnemonic} ${operation}${withoutRegister(operation) ? '' : ', <Xt>'}`,
     fixed: { op1, CRn, CRm, op2, ...(withoutRegister(operation) ? { Rt: ZR } : {}) },
   })),
+  { of: 'HINT', syntax: 'CLEARBHB', fixed: { CRm: 2, op2: 6 } },
   { of: 'DSB', syntax: 'SSBB', fixed: { CRm: 0 } },
   { of: 'DSB', syntax: 'PSSBB', fixed: { CRm: 4 } },
   { of: 'B.cond', syntax: 'B<cond> <label>', read: true },
