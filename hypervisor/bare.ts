@@ -98,6 +98,8 @@ export class Bare implements FirmwareMachine {
         this.#end = undefined;
         this.#board.close();
         ({ board: this.#board, core: this.#core } = this.#build());
+        // A guest may do nothing but reset: the host has its turn.
+        await new Promise((resolve) => setImmediate(resolve));
       }
     } finally {
       this.console.close();
@@ -222,7 +224,7 @@ export class Bare implements FirmwareMachine {
   #start(core: Core, entry: number, context: bigint): void {
     core.resetFrame(core.ownFrame, this.#options.el);
     core.pc = BigInt(entry);
-    core.i64[(core.frame + F.X) >> 3] = BigInt.asIntN(64, context);
+    core.i64[(core.frame + F.X) >>> 3] = BigInt.asIntN(64, context);
     this.#on[core.index] = true;
   }
 }

@@ -31,8 +31,8 @@ export function firmware(machine: FirmwareMachine, el: 1 | 2): (core: Core, cond
       const atEl1 = ((i32[(frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) === 1;
       if (atEl1 && i32[(frame + SR.HCR_EL2) >>> 2]! & HCR_TSC) return false;
     }
-    const x = (n: number): bigint => BigInt.asUintN(64, i64[(frame + F.X + 8 * n) >> 3]!);
-    const give = (value: number): void => void (i64[(frame + F.X) >> 3] = BigInt(value));
+    const x = (n: number): bigint => BigInt.asUintN(64, i64[(frame + F.X + 8 * n) >>> 3]!);
+    const give = (value: number): void => void (i64[(frame + F.X) >>> 3] = BigInt(value));
     const outcome = smcccCall(Number(x(0) & 0xffff_ffffn), [x(1), x(2), x(3)], machine);
     switch (outcome.action) {
       case 'return':

@@ -206,11 +206,11 @@ export class Core implements Processor, CoreState {
   }
 
   get pc(): bigint {
-    return BigInt.asUintN(64, this.i64[(this.frame + F.PC) >> 3]!);
+    return BigInt.asUintN(64, this.i64[(this.frame + F.PC) >>> 3]!);
   }
 
   set pc(value: bigint) {
-    this.i64[(this.frame + F.PC) >> 3] = BigInt.asIntN(64, value);
+    this.i64[(this.frame + F.PC) >>> 3] = BigInt.asIntN(64, value);
   }
 
   run(limit: number): StopReason {
@@ -423,12 +423,12 @@ export class Core implements Processor, CoreState {
       case EXIT.sysl: {
         const value = readSysreg(this, operand >>> 5, rt);
         if (typeof value !== 'bigint') trap = value;
-        else if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >> 3] = BigInt.asIntN(64, value);
+        else if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >>> 3] = BigInt.asIntN(64, value);
         break;
       }
       case EXIT.msr:
       case EXIT.sys: {
-        const value = rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >> 3]!);
+        const value = rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >>> 3]!);
         trap = writeSysreg(this, operand >>> 5, value, rt);
         break;
       }

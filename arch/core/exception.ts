@@ -77,12 +77,12 @@ const BANK = [
 
 /** The low 32 bits of a frame's 64-bit place. */
 export function low(core: CoreState, offset: number): number {
-  return core.i32[(core.frame + offset) >> 2]!;
+  return core.i32[(core.frame + offset) >>> 2]!;
 }
 
 /** Whether one bit of a frame's 64-bit place is set. */
 export function bit(core: CoreState, offset: number, n: number): boolean {
-  return ((core.i32[(core.frame + offset + (n >> 5) * 4) >> 2]! >>> (n & 31)) & 1) !== 0;
+  return ((core.i32[(core.frame + offset + (n >> 5) * 4) >>> 2]! >>> (n & 31)) & 1) !== 0;
 }
 
 export function currentEl(core: CoreState): number {
@@ -105,11 +105,11 @@ function stackBank(pstate: number): number {
 
 /** Puts the stack pointer in use into the bank of `from` and takes the one of `to`; both are PSTATE values. */
 export function switchStack(core: CoreState, from: number, to: number): void {
-  const old = (core.frame + stackBank(from)) >> 2;
-  const next = (core.frame + stackBank(to)) >> 2;
+  const old = (core.frame + stackBank(from)) >>> 2;
+  const next = (core.frame + stackBank(to)) >>> 2;
   if (old === next) return;
   const { i32 } = core;
-  const sp = (core.frame + F.SP) >> 2;
+  const sp = (core.frame + F.SP) >>> 2;
   i32[old] = i32[sp]!;
   i32[old + 1] = i32[sp + 1]!;
   i32[sp] = i32[next]!;
@@ -225,37 +225,37 @@ export function takeException(
 ): 1 | 2 {
   const { i32, frame } = core;
   const bank = BANK[target];
-  const pc = (frame + F.PC) >> 2;
-  const old = i32[(frame + F.PSTATE) >> 2]!;
+  const pc = (frame + F.PC) >>> 2;
+  const old = i32[(frame + F.PSTATE) >>> 2]!;
   const el = (old >> PSTATE.EL_SHIFT) & 3;
 
-  const spsr = (frame + bank.SPSR) >> 2;
+  const spsr = (frame + bank.SPSR) >>> 2;
   i32[spsr] = old | readNzcv(core);
   i32[spsr + 1] = 0;
-  const elr = (frame + bank.ELR) >> 2;
+  const elr = (frame + bank.ELR) >>> 2;
   const returnLow = (i32[pc]! >>> 0) + (details.pcOffset ?? 0);
   i32[elr] = returnLow;
   i32[elr + 1] = i32[pc + 1]! + (returnLow > 0xffffffff ? 1 : 0);
 
   if (vector === 'sync' || vector === 'serror') {
-    const place = (frame + bank.ESR) >> 2;
+    const place = (frame + bank.ESR) >>> 2;
     i32[place] = syndrome;
     i32[place + 1] = 0;
   }
-  if (details.far !== undefined) core.i64[(frame + bank.FAR) >> 3] = details.far;
-  if (details.hpfar !== undefined) core.i64[(frame + SR.HPFAR_EL2) >> 3] = details.hpfar;
+  if (details.far !== undefined) core.i64[(frame + bank.FAR) >>> 3] = details.far;
+  if (details.hpfar !== undefined) core.i64[(frame + SR.HPFAR_EL2) >>> 3] = details.hpfar;
 
   let pstate = PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F | PSTATE.SP | (target << PSTATE.EL_SHIFT);
   pstate |= old & (PSTATE.PAN | PSTATE.DIT);
   if ((target === 1 || inHost(core)) && !bit(core, bank.SCTLR, SCTLR.SPAN)) pstate |= PSTATE.PAN;
   if (bit(core, bank.SCTLR, SCTLR.DSSBS)) pstate |= PSTATE.SSBS;
-  i32[(frame + F.PSTATE) >> 2] = pstate;
+  i32[(frame + F.PSTATE) >>> 2] = pstate;
   switchStack(core, old, pstate);
 
   let offset = VECTOR_OFFSET[vector];
   if (el !== target) offset += 0x400;
   else if (old & PSTATE.SP) offset += 0x200;
-  const vbar = (frame + bank.VBAR) >> 2;
+  const vbar = (frame + bank.VBAR) >>> 2;
   i32[pc] = i32[vbar]! | offset;
   i32[pc + 1] = i32[vbar + 1]!;
 
@@ -288,10 +288,10 @@ const ALWAYS = PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F | PSTATE.PAN;
 /** ERET at the current EL, which must not be EL0 (AArch64.ExceptionReturn): PC and PSTATE from ELR_ELx and SPSR_ELx. */
 export function exceptionReturn(core: CoreState): void {
   const { i32, frame } = core;
-  const old = i32[(frame + F.PSTATE) >> 2]!;
+  const old = i32[(frame + F.PSTATE) >>> 2]!;
   const el = (old >> PSTATE.EL_SHIFT) & 3;
   const bank = BANK[el]!;
-  const spsr = i32[(frame + bank.SPSR) >> 2]!;
+  const spsr = i32[(frame + bank.SPSR) >>> 2]!;
 
   const illegal = illegalReturn(core, spsr, el);
   let pstate = illegal ? (old & LEGAL) | PSTATE.IL | (spsr & ALWAYS) : spsr & (LEGAL | ALWAYS);
@@ -300,19 +300,19 @@ export function exceptionReturn(core: CoreState): void {
     const stepping = !debugEnabledFrom(core, el, (old & PSTATE.D) !== 0);
     if (stepping && debugEnabledFrom(core, target, (spsr & PSTATE.D) !== 0)) pstate |= PSTATE.SS;
   }
-  i32[(frame + F.PSTATE) >> 2] = pstate;
+  i32[(frame + F.PSTATE) >>> 2] = pstate;
   writeNzcv(core, spsr);
   switchStack(core, old, pstate);
 
-  const elr = (frame + bank.ELR) >> 2;
-  const pc = (frame + F.PC) >> 2;
+  const elr = (frame + bank.ELR) >>> 2;
+  const pc = (frame + F.PC) >>> 2;
   i32[pc] = i32[elr]!;
   i32[pc + 1] = branchAddressHigh(core, i32[elr + 1]!, (pstate >> PSTATE.EL_SHIFT) & 3);
   // ClearExclusiveLocal.
-  i32[(frame + F.EXCL_HOST) >> 2] = 0;
+  i32[(frame + F.EXCL_HOST) >>> 2] = 0;
 
   if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
-  if (i32[(frame + F.IRQ_PENDING) >> 2] !== 0) core.interruptsChanged();
+  if (i32[(frame + F.IRQ_PENDING) >>> 2] !== 0) core.interruptsChanged();
 }
 
 /** The high half of a branch target at `el` once the tag is removed where TCR_ELx.TBI says so (AArch64.BranchAddr). */

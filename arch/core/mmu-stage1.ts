@@ -76,8 +76,8 @@ export class Stage1 {
     const el2 = (regime & REGIME.EL2) !== 0;
     const tcr = core.frame + (el2 ? TCR_EL2 : TCR_EL1);
     let tbi: number;
-    if (regime & REGIME.TWO) tbi = i32[(tcr + 4) >> 2]! & ((vaHi >>> 23) & 1 ? 1 << 6 : 1 << 5);
-    else tbi = i32[tcr >> 2]! & (1 << 20);
+    if (regime & REGIME.TWO) tbi = i32[(tcr + 4) >>> 2]! & ((vaHi >>> 23) & 1 ? 1 << 6 : 1 << 5);
+    else tbi = i32[tcr >>> 2]! & (1 << 20);
     const top = tbi !== 0 ? vaHi & 0x00ff_ffff : vaHi;
     if (top >>> (this.#physicalBits - 32) !== 0) {
       this.#fault.fsc = FSC.ADDRESS_SIZE;
@@ -92,7 +92,7 @@ export class Stage1 {
       this.attributes = NORMAL_WB;
       this.shareability = SHAREABILITY.NON;
     } else {
-      const sctlr = i32[(core.frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >> 2]!;
+      const sctlr = i32[(core.frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >>> 2]!;
       this.shareability = SHAREABILITY.OUTER;
       if (access & ACCESS.FETCH) this.attributes = sctlr & SCTLR_I ? NORMAL_WT : NORMAL_NC;
       else this.attributes = DEVICE_NGNRNE;
@@ -126,14 +126,14 @@ export class Stage1 {
     const el2 = (regime & REGIME.EL2) !== 0;
     const two = (regime & REGIME.TWO) !== 0;
     const tcrAt = frame + (el2 ? TCR_EL2 : TCR_EL1);
-    const tcr = i32[tcrAt >> 2]!;
+    const tcr = i32[tcrAt >>> 2]!;
     const upper = two && (vaHi & (1 << 23)) !== 0;
 
     // The fields of TCR_ELx for this half of the address space.
     let tsz: number, granule: number, ps: number;
     let tbi: boolean, disabled: boolean, hpd: boolean, ha: boolean, hd: boolean;
     if (two) {
-      const tcrHi = i32[(tcrAt + 4) >> 2]!;
+      const tcrHi = i32[(tcrAt + 4) >>> 2]!;
       ps = tcrHi & 7;
       ha = (tcrHi & (1 << 7)) !== 0;
       hd = ha && (tcrHi & (1 << 8)) !== 0;
@@ -182,14 +182,14 @@ export class Stage1 {
     const first = inputBits - shift;
     const output = outputBits(ps, this.#physicalBits);
     const ttbrAt = frame + (el2 ? (upper ? TTBR1_EL2 : TTBR0_EL2) : upper ? TTBR1_EL1 : TTBR0_EL1);
-    let tableHi = i32[(ttbrAt + 4) >> 2]! & 0xffff;
-    let tableLo = i32[ttbrAt >> 2]! & ~((8 << first) - 1);
+    let tableHi = i32[(ttbrAt + 4) >>> 2]! & 0xffff;
+    let tableLo = i32[ttbrAt >>> 2]! & ~((8 << first) - 1);
     if (tableHi >>> (output - 32) !== 0) {
       fault.fsc = FSC.ADDRESS_SIZE;
       return false;
     }
 
-    const sctlr = i32[(frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >> 2]!;
+    const sctlr = i32[(frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >>> 2]!;
     const bigEndian = (sctlr & SCTLR_EE) !== 0;
     const descriptor = this.#descriptor;
     const stage2 = this.#stage2;
@@ -248,7 +248,7 @@ export class Stage1 {
         permissions = stage1PermissionsSingle(effective, apTable, uxn, wxn);
       }
       const mair = frame + (el2 ? MAIR_EL2 : MAIR_EL1) + ((lo >>> 2) & 4);
-      this.attributes = (i32[mair >> 2]! >>> ((lo << 1) & 24)) & 0xff;
+      this.attributes = (i32[mair >>> 2]! >>> ((lo << 1) & 24)) & 0xff;
       if (access & ACCESS.UNALIGNED && isDevice(this.attributes)) return this.#fail(FSC.ALIGNMENT);
       const missing = missingPermission(permissions, access, privileged);
       if (missing !== 0) {

@@ -63,9 +63,9 @@ export class Stage2 {
   translateTable(core: TranslationState, ipaHi: number, ipaLo: number, protectedWalk: boolean): boolean {
     const i32 = core.i32;
     const frame = core.frame;
-    const vttbrLo = i32[(frame + VTTBR_EL2) >> 2]!;
-    const vttbrHi = i32[(frame + VTTBR_EL2 + 4) >> 2]!;
-    const vtcr = i32[(frame + VTCR_EL2) >> 2]!;
+    const vttbrLo = i32[(frame + VTTBR_EL2) >>> 2]!;
+    const vttbrHi = i32[(frame + VTTBR_EL2 + 4) >>> 2]!;
+    const vtcr = i32[(frame + VTCR_EL2) >>> 2]!;
     const known =
       vttbrLo === this.#vttbrLo &&
       vttbrHi === this.#vttbrHi &&
@@ -119,7 +119,7 @@ export class Stage2 {
     fault.ipaHi = ipaHi;
     fault.ipaLo = ipaLo;
 
-    const vtcr = i32[(frame + VTCR_EL2) >> 2]!;
+    const vtcr = i32[(frame + VTCR_EL2) >>> 2]!;
     const t0sz = vtcr & 63;
     const inputBits = 64 - t0sz;
     const granule = granuleOfTg0((vtcr >>> 14) & 3);
@@ -144,11 +144,11 @@ export class Stage2 {
       return false;
     }
 
-    const bigEndian = (i32[(frame + SCTLR_EL2) >> 2]! & SCTLR_EE) !== 0;
+    const bigEndian = (i32[(frame + SCTLR_EL2) >>> 2]! & SCTLR_EE) !== 0;
     const ha = (vtcr & VTCR_HA) !== 0;
     const hd = ha && (vtcr & VTCR_HD) !== 0;
-    let tableHi = i32[(frame + VTTBR_EL2 + 4) >> 2]! & 0xffff;
-    let tableLo = i32[(frame + VTTBR_EL2) >> 2]! & ~((8 << first) - 1);
+    let tableHi = i32[(frame + VTTBR_EL2 + 4) >>> 2]! & 0xffff;
+    let tableLo = i32[(frame + VTTBR_EL2) >>> 2]! & ~((8 << first) - 1);
     if (tableHi >>> (output - 32) !== 0) {
       fault.fsc = FSC.ADDRESS_SIZE;
       return false;

@@ -107,9 +107,9 @@ export class Mmu {
   translate(core: TranslationState, vaHi: number, vaLo: number, access: number, el: 0 | 1 | 2): boolean {
     const i32 = core.i32;
     const frame = core.frame;
-    const hcr = i32[(frame + HCR_EL2) >> 2]!;
-    const hcrHi = i32[(frame + HCR_EL2 + 4) >> 2]!;
-    const pstate = i32[(frame + F.PSTATE) >> 2]!;
+    const hcr = i32[(frame + HCR_EL2) >>> 2]!;
+    const hcrHi = i32[(frame + HCR_EL2 + 4) >>> 2]!;
+    const pstate = i32[(frame + F.PSTATE) >>> 2]!;
     const e2h = (hcrHi & HCR_E2H) !== 0;
     const tge = (hcr & HCR_TGE) !== 0;
     const host = e2h && tge;
@@ -133,7 +133,7 @@ export class Mmu {
     }
     this.regime = el2 ? 2 : 1;
 
-    const sctlr = i32[(frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >> 2]!;
+    const sctlr = i32[(frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >>> 2]!;
     const stage1 = this.#stage1;
     if ((sctlr & 1) === 0 || (!el2 && (hcr & (HCR_TGE | HCR_DC)) !== 0)) {
       const cacheable = !el2 && (hcr & HCR_DC) !== 0;
@@ -176,19 +176,19 @@ export class Mmu {
 /** The ASID of a regime's non-global translations (0 for EL2 with E2H = 0, which has none). */
 export function currentAsid(core: TranslationState, regime: 1 | 2): number {
   const { i32, frame } = core;
-  if (regime === 2 && (i32[(frame + HCR_EL2 + 4) >> 2]! & HCR_E2H) === 0) return 0;
+  if (regime === 2 && (i32[(frame + HCR_EL2 + 4) >>> 2]! & HCR_E2H) === 0) return 0;
   const tcr = frame + (regime === 2 ? TCR_EL2 : TCR_EL1);
-  const a1 = (i32[tcr >> 2]! & (1 << 22)) !== 0;
+  const a1 = (i32[tcr >>> 2]! & (1 << 22)) !== 0;
   let ttbr: number;
   if (regime === 2) ttbr = a1 ? TTBR1_EL2 : TTBR0_EL2;
   else ttbr = a1 ? TTBR1_EL1 : TTBR0_EL1;
-  const asid = i32[(frame + ttbr + 4) >> 2]! >>> 16;
-  return i32[(tcr + 4) >> 2]! & (1 << 4) ? asid : asid & 0xff;
+  const asid = i32[(frame + ttbr + 4) >>> 2]! >>> 16;
+  return i32[(tcr + 4) >>> 2]! & (1 << 4) ? asid : asid & 0xff;
 }
 
 /** The VMID of the EL1&0 regime's translations. */
 export function currentVmid(core: TranslationState): number {
   const { i32, frame } = core;
-  const vmid = i32[(frame + VTTBR_EL2 + 4) >> 2]! >>> 16;
-  return i32[(frame + VTCR_EL2) >> 2]! & (1 << 19) ? vmid : vmid & 0xff;
+  const vmid = i32[(frame + VTTBR_EL2 + 4) >>> 2]! >>> 16;
+  return i32[(frame + VTCR_EL2) >>> 2]! & (1 << 19) ? vmid : vmid & 0xff;
 }

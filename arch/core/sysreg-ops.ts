@@ -73,7 +73,7 @@ function at(name: string, encoding: string, el: 0 | 1 | 2, access: number, featu
         if ((current === 1 && s1ptw) || (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK) return abort(core, va);
         par = PAR_F | BigInt(fsc << 1) | PAR_RES1 | (s1ptw ? 1n << 8n : 0n) | (stage2 ? 1n << 9n : 0n);
       }
-      core.i64[(core.frame + SR.PAR_EL1) >> 3] = BigInt.asIntN(64, par);
+      core.i64[(core.frame + SR.PAR_EL1) >>> 3] = BigInt.asIntN(64, par);
       return undefined;
     },
   });

@@ -14,7 +14,7 @@ function allocate(): Record<StoredSysreg, number> {
   return slots as Record<StoredSysreg, number>;
 }
 
-/** Byte offsets from the frame of the system registers that it keeps: `core.i32[(core.frame + SR.SCTLR_EL1) >> 2]`. */
+/** Byte offsets from the frame of the system registers that it keeps: `core.i32[(core.frame + SR.SCTLR_EL1) >>> 2]`. */
 export const SR: Readonly<Record<StoredSysreg, number>> = allocate();
 
 /** The key of `op0 op1 CRn CRm op2`. */

@@ -64,7 +64,7 @@ export interface Sysreg {
 const ALL_BITS = (1n << 64n) - 1n;
 
 function setPstate(core: CoreState, mask: number, value: number): number {
-  const place = (core.frame + F.PSTATE) >> 2;
+  const place = (core.frame + F.PSTATE) >>> 2;
   const old = core.i32[place]!;
   const next = (old & ~mask) | (value & mask);
   core.i32[place] = next;
@@ -85,7 +85,7 @@ function floatingPoint(place: number, mask: number): Behaviour {
   return {
     read: (core) => BigInt(low(core, place) >>> 0),
     write(core, value) {
-      core.i32[(core.frame + place) >> 2] = Number(value & 0xffffffffn) & mask;
+      core.i32[(core.frame + place) >>> 2] = Number(value & 0xffffffffn) & mask;
     },
   };
 }
@@ -208,12 +208,12 @@ function pendingStatus(core: CoreState): bigint {
 }
 
 function slot(core: CoreState, offset: number): bigint {
-  return BigInt.asUintN(64, core.i64[(core.frame + offset) >> 3]!);
+  return BigInt.asUintN(64, core.i64[(core.frame + offset) >>> 3]!);
 }
 
 /** @returns whether the value changed. */
 function store(core: CoreState, offset: number, value: bigint): boolean {
-  const place = (core.frame + offset) >> 3;
+  const place = (core.frame + offset) >>> 3;
   const next = BigInt.asIntN(64, value);
   if (core.i64[place] === next) return false;
   core.i64[place] = next;
@@ -447,8 +447,8 @@ export function writePstateField(core: CoreState, op1: number, op2: number, imm:
 /** Gives the system registers of the frame at host address `frame` their reset values on this core. */
 export function resetSysregs(core: CoreState, frame: number): void {
   for (const sysreg of SYSREGS.values()) {
-    if (sysreg.slot >= 0) core.i64[(frame + sysreg.slot) >> 3] = BigInt.asIntN(64, sysreg.reset | sysreg.one);
+    if (sysreg.slot >= 0) core.i64[(frame + sysreg.slot) >>> 3] = BigInt.asIntN(64, sysreg.reset | sysreg.one);
   }
-  core.i64[(frame + SR.VMPIDR_EL2) >> 3] = mpidr(core.index);
-  core.i64[(frame + SR.CNTFRQ_EL0) >> 3] = BigInt(core.counterFrequency);
+  core.i64[(frame + SR.VMPIDR_EL2) >>> 3] = mpidr(core.index);
+  core.i64[(frame + SR.CNTFRQ_EL0) >>> 3] = BigInt(core.counterFrequency);
 }

@@ -35,7 +35,7 @@ const ISTATUS = 4n;
 const CNTHCTL_ECV = 12;
 
 function read64(core: CoreState, offset: number): bigint {
-  return BigInt.asUintN(64, core.i64[(core.frame + offset) >> 3]!);
+  return BigInt.asUintN(64, core.i64[(core.frame + offset) >>> 3]!);
 }
 
 /** The count that a timer compares with, 64 bits. */
@@ -86,14 +86,14 @@ export function readTimerValue(core: CoreState, name: TimerName): bigint {
 export function writeTimerValue(core: CoreState, name: TimerName, value: bigint): void {
   const timer = TIMERS[name];
   const cval = viewedCount(core, timer) + BigInt.asIntN(32, value);
-  core.i64[(core.frame + timer.cval) >> 3] = BigInt.asIntN(64, cval);
+  core.i64[(core.frame + timer.cval) >>> 3] = BigInt.asIntN(64, cval);
 }
 
 /** The active outputs of the frame's timers, bits of `TIMER`: enabled, not masked, condition met. */
 export function timerOutputs(core: CoreState): number {
   let outputs = 0;
   for (const timer of ALL) {
-    const ctl = core.i32[(core.frame + timer.ctl) >> 2]!;
+    const ctl = core.i32[(core.frame + timer.ctl) >>> 2]!;
     if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
     if (count(core, timer) >= read64(core, timer.cval)) outputs |= timer.output;
   }
@@ -109,7 +109,7 @@ export function nextTimerTicks(core: CoreState): number {
   const now = core.counter();
   let next = Infinity;
   for (const timer of ALL) {
-    const ctl = core.i32[(core.frame + timer.ctl) >> 2]!;
+    const ctl = core.i32[(core.frame + timer.ctl) >>> 2]!;
     if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
     const left = read64(core, timer.cval) - count(core, timer);
     if (left > 0n) next = Math.min(next, now + Number(left));

@@ -63,7 +63,7 @@ export function fpToGeneral(i32: Int32Array, u8: Uint8Array, frame: number, argu
   const x = element(i32, u8, register(frame, argument >> 5), size);
   const value = soft.toFixed(x, FORMATS[size]!, fractionBits(argument), bits, (extra & UNSIGNED) !== 0, extra & 7);
   setElement(i32, u8, frame + F.ARG0, 3, value);
-  i32[(frame + F.FPSR) >> 2]! |= env.flags;
+  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
   return 0;
 }
 
@@ -82,9 +82,9 @@ export function generalToFp(i32: Int32Array, u8: Uint8Array, frame: number, argu
 export function fpToJavaScript(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
   begin(i32, frame);
   const { value, exact } = soft.toJavaScriptInt32(element(i32, u8, register(frame, argument >> 5), 3));
-  i32[(frame + F.ARG0) >> 2] = value;
-  i32[(frame + F.ARG0 + 4) >> 2] = 0;
-  i32[(frame + F.FPSR) >> 2]! |= env.flags;
+  i32[(frame + F.ARG0) >>> 2] = value;
+  i32[(frame + F.ARG0 + 4) >>> 2] = 0;
+  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
   return exact ? 1 : 0;
 }
 

@@ -23,16 +23,16 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 /** One element's bits. */
 export function element(i32: Int32Array, u8: Uint8Array, at: number, size: number): bigint {
-  if (size === 3) return (BigInt(i32[(at >> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >> 2]! >>> 0);
-  if (size === 2) return BigInt(i32[at >> 2]! >>> 0);
+  if (size === 3) return (BigInt(i32[(at >>> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >>> 2]! >>> 0);
+  if (size === 2) return BigInt(i32[at >>> 2]! >>> 0);
   return BigInt(u8[at]! | (u8[at + 1]! << 8));
 }
 
 export function setElement(i32: Int32Array, u8: Uint8Array, at: number, size: number, value: bigint): void {
   if (size === 3) {
-    i32[at >> 2] = Number(BigInt.asIntN(32, value));
-    i32[(at >> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
-  } else if (size === 2) i32[at >> 2] = Number(BigInt.asIntN(32, value));
+    i32[at >>> 2] = Number(BigInt.asIntN(32, value));
+    i32[(at >>> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
+  } else if (size === 2) i32[at >>> 2] = Number(BigInt.asIntN(32, value));
   else {
     const n = Number(value);
     u8[at] = n;
@@ -42,34 +42,34 @@ export function setElement(i32: Int32Array, u8: Uint8Array, at: number, size: nu
 
 /** One element as a number; NaNs need not keep their bits. */
 function number(i32: Int32Array, at: number, size: number): number {
-  scratch.setInt32(0, i32[at >> 2]!, true);
+  scratch.setInt32(0, i32[at >>> 2]!, true);
   if (size === 2) return scratch.getFloat32(0, true);
-  scratch.setInt32(4, i32[(at >> 2) + 1]!, true);
+  scratch.setInt32(4, i32[(at >>> 2) + 1]!, true);
   return scratch.getFloat64(0, true);
 }
 
 function setNumber(i32: Int32Array, at: number, size: number, value: number): void {
   if (size === 2) {
     scratch.setFloat32(0, value, true);
-    i32[at >> 2] = scratch.getInt32(0, true);
+    i32[at >>> 2] = scratch.getInt32(0, true);
   } else {
     scratch.setFloat64(0, value, true);
-    i32[at >> 2] = scratch.getInt32(0, true);
-    i32[(at >> 2) + 1] = scratch.getInt32(4, true);
+    i32[at >>> 2] = scratch.getInt32(0, true);
+    i32[(at >>> 2) + 1] = scratch.getInt32(4, true);
   }
 }
 
 export function begin(i32: Int32Array, frame: number): void {
-  env.fpcr = i32[(frame + F.FPCR) >> 2]!;
+  env.fpcr = i32[(frame + F.FPCR) >>> 2]!;
   env.flags = 0;
 }
 
 /** Accumulates the exceptions, and clears Vd above `bytes`. */
 export function end(i32: Int32Array, frame: number, d: number, bytes: number): void {
-  i32[(frame + F.FPSR) >> 2]! |= env.flags;
-  if (bytes >= 4) for (let w = bytes >> 2; w < 4; w++) i32[((frame + F.V + 16 * d) >> 2) + w] = 0;
+  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
+  if (bytes >= 4) for (let w = bytes >> 2; w < 4; w++) i32[((frame + F.V + 16 * d) >>> 2) + w] = 0;
   else {
-    const at = (frame + F.V + 16 * d) >> 2;
+    const at = (frame + F.V + 16 * d) >>> 2;
     i32[at] = i32[at]! & 0xffff;
     i32[at + 1] = i32[at + 2] = i32[at + 3] = 0;
   }
@@ -268,7 +268,7 @@ export function fpCompare(i32: Int32Array, u8: Uint8Array, frame: number, argume
   const x = element(i32, u8, register(frame, argument >> 5), size);
   const y = (extra & 2) !== 0 ? 0n : element(i32, u8, register(frame, argument >> 10), size);
   const c = soft.compare(x, y, FORMATS[size]!, (extra & 1) !== 0);
-  i32[(frame + F.FPSR) >> 2]! |= env.flags;
+  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
   if (c === undefined) return -0x80000000 | 2;
   return c > 0 ? 1 : c < 0 ? 2 : 0;
 }
@@ -374,8 +374,8 @@ export function fpMultiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number
 export function unsignedEstimate(i32: Int32Array, _u8: Uint8Array, frame: number, argument: number): number {
   env.flags = 0;
   const lanes = 1 << ((argument >> 22) & 7);
-  const n = register(frame, argument >> 5) >> 2;
-  const d = register(frame, argument) >> 2;
+  const n = register(frame, argument >> 5) >>> 2;
+  const d = register(frame, argument) >>> 2;
   const estimate = argument >>> 25 === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
   for (let e = 0; e < lanes; e++) i32[d + e] = estimate(i32[n + e]!);
   end(i32, frame, argument & 31, lanes << 2);

@@ -6,7 +6,7 @@ const QC = 1 << 27;
 
 function lane(i32: Int32Array, u8: Uint8Array, at: number, size: number, unsigned: boolean): number {
   if (size === 2) {
-    const w = i32[at >> 2]!;
+    const w = i32[at >>> 2]!;
     return unsigned ? w >>> 0 : w;
   }
   if (size === 1) {
@@ -17,7 +17,7 @@ function lane(i32: Int32Array, u8: Uint8Array, at: number, size: number, unsigne
 }
 
 function setLane(i32: Int32Array, u8: Uint8Array, at: number, size: number, value: number): void {
-  if (size === 2) i32[at >> 2] = value;
+  if (size === 2) i32[at >>> 2] = value;
   else {
     u8[at] = value;
     if (size === 1) u8[at + 1] = value >> 8;
@@ -25,19 +25,19 @@ function setLane(i32: Int32Array, u8: Uint8Array, at: number, size: number, valu
 }
 
 function lane64(i32: Int32Array, at: number, unsigned: boolean): bigint {
-  const value = (BigInt(i32[(at >> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >> 2]! >>> 0);
+  const value = (BigInt(i32[(at >>> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >>> 2]! >>> 0);
   return unsigned ? value : BigInt.asIntN(64, value);
 }
 
 function setLane64(i32: Int32Array, at: number, value: bigint): void {
-  i32[at >> 2] = Number(BigInt.asIntN(32, value));
-  i32[(at >> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
+  i32[at >>> 2] = Number(BigInt.asIntN(32, value));
+  i32[(at >>> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
 }
 
 /** Writes the elements to Vd with the bits above them zero. */
 function finish(i32: Int32Array, frame: number, d: number, bytes: number): void {
-  const end = (frame + F.V + 16 * d + 16) >> 2;
-  for (let w = (frame + F.V + 16 * d + bytes) >> 2; w < end; w++) i32[w] = 0;
+  const end = (frame + F.V + 16 * d + 16) >>> 2;
+  for (let w = (frame + F.V + 16 * d + bytes) >>> 2; w < end; w++) i32[w] = 0;
 }
 
 /** (US)(Q)(R)SHL by register: `extra` is 1 unsigned, 2 rounding, 4 saturating. */
@@ -95,7 +95,7 @@ export function variableShift(i32: Int32Array, u8: Uint8Array, frame: number, ar
     setLane(i32, u8, d + at, size, r | 0);
   }
   if (lanes << size === 16 || lanes << size === 8) finish(i32, frame, argument & 31, lanes << size);
-  if (qc) i32[(frame + F.FPSR) >> 2]! |= QC;
+  if (qc) i32[(frame + F.FPSR) >>> 2]! |= QC;
   return 0;
 }
 
@@ -147,7 +147,7 @@ export function mixedSignAdd(i32: Int32Array, u8: Uint8Array, frame: number, arg
     }
   }
   if (lanes << size === 8) finish(i32, frame, argument & 31, 8);
-  if (qc) i32[(frame + F.FPSR) >> 2]! |= QC;
+  if (qc) i32[(frame + F.FPSR) >>> 2]! |= QC;
   return 0;
 }
 

@@ -314,11 +314,11 @@ export class GicRegisters {
 
   #routed(bits: number): boolean {
     const c = this.#core;
-    return (c.i32[(c.frame + SR.HCR_EL2) >> 2]! & bits) !== 0;
+    return (c.i32[(c.frame + SR.HCR_EL2) >>> 2]! & bits) !== 0;
   }
 
   #el(): number {
     const c = this.#core;
-    return (c.i32[(c.frame + F.PSTATE) >> 2]! >> PSTATE.EL_SHIFT) & 3;
+    return (c.i32[(c.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3;
   }
 }

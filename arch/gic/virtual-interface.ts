@@ -79,11 +79,11 @@ export const ICH_VTR_VALUE =
 const LR0 = ICH.LR;
 
 function get(c: GicContext, register: number): number {
-  return c.i32[(c.frame + register) >> 2]!;
+  return c.i32[(c.frame + register) >>> 2]!;
 }
 
 function set(c: GicContext, register: number, value: number): void {
-  c.i32[(c.frame + register) >> 2] = value;
+  c.i32[(c.frame + register) >>> 2] = value;
 }
 
 // The hypervisor's view (ICH_*).
@@ -195,7 +195,7 @@ export function maintenance(c: GicContext): boolean {
   if ((control & ICH_HCR_CAUSES) !== 0) return misr(c) !== 0;
   // Without other causes only ended list registers count.
   const { i32 } = c;
-  const first = (c.frame + LR0 + 4) >> 2;
+  const first = (c.frame + LR0 + 4) >>> 2;
   for (let at = first; at < first + 2 * LIST_REGISTERS; at += 2)
     if ((i32[at]! & (LR_STATE | ICH_LR_HIGH.HW | ICH_LR_HIGH.EOI)) === ICH_LR_HIGH.EOI) return true;
   return false;
@@ -342,7 +342,7 @@ function highestPendingLr(c: GicContext): number {
   let best = -1;
   let bestPriority = IDLE_PRIORITY;
   const { i32 } = c;
-  let at = (c.frame + LR0 + 4) >> 2;
+  let at = (c.frame + LR0 + 4) >>> 2;
   for (let n = 0; n < LIST_REGISTERS; n++, at += 2) {
     const high = i32[at]!;
     if ((high & LR_STATE) !== ICH_LR_HIGH.Pending) continue;
