@@ -270,15 +270,16 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
     }
   });
   const module = new WebAssembly.Module(out.view());
+  // Addresses come as signed numbers.
   const imports = {
     memory,
     table,
-    readMiss: (f: number, info: number) => host.readMiss(f, info),
-    writeMiss: (f: number, info: number) => host.writeMiss(f, info),
-    commit: (f: number) => host.commit(f),
-    resolve: (f: number) => host.resolve(f),
-    exit: (f: number, kind: number, operand: number) => host.exit(f, kind, operand),
-    helper: (f: number, id: number, argument: number) => host.helper(f, id, argument),
+    readMiss: (f: number, info: number) => host.readMiss(f >>> 0, info),
+    writeMiss: (f: number, info: number) => host.writeMiss(f >>> 0, info),
+    commit: (f: number) => host.commit(f >>> 0),
+    resolve: (f: number) => host.resolve(f >>> 0),
+    exit: (f: number, kind: number, operand: number) => host.exit(f >>> 0, kind, operand),
+    helper: (f: number, id: number, argument: number) => host.helper(f >>> 0, id, argument),
   };
   const exports = new WebAssembly.Instance(module, { e: imports }).exports;
   table.set(0, exports['leave']);
