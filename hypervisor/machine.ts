@@ -16,6 +16,8 @@ import { traceCore, traceKernel, type Trace } from './trace.ts';
 
 const MB = 2 ** 20;
 export const DEFAULT_MEMORY = 512 * MB;
+/** A WebAssembly memory has 32-bit addresses. */
+const LIMIT = 2 ** 32;
 /** RAM is in units of this; what is over is not given. */
 const UNIT = 0x1_0000;
 /** Linux's limit (Documentation/arch/arm64/booting.rst). */
@@ -99,6 +101,7 @@ export class Machine {
     const { mode = 'boot', cpus = 1, el = 1, trace, restarts = true, input, keys } = options;
     const memory = Math.floor((options.memory ?? DEFAULT_MEMORY) / UNIT) * UNIT;
     if (!(memory >= MB)) throw new BoardError('memory must be 1 MiB at least');
+    if (memory >= LIMIT) throw new BoardError('memory must be less than 4 GiB');
     const image = loadGuest(options, memory, cpus);
     this.deviceTree = image.dtb;
     const onCore = (core: Core): void => {

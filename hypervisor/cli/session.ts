@@ -8,7 +8,7 @@ import { Machine, type MachineEnd, type MachineOptions } from '../machine.ts';
 import { Status, UsageError } from './errors.ts';
 import type { GuestFlags } from './options.ts';
 import { statsJson, statsText } from './stats.ts';
-import { openTrace } from './trace-file.ts';
+import { TraceFile } from './trace-file.ts';
 
 export interface SessionOptions {
   mode: 'boot' | 'bare';
@@ -23,7 +23,7 @@ export interface SessionOptions {
 /** Builds the machine and runs it. @returns the exit status */
 export async function runSession(flags: GuestFlags, options: SessionOptions): Promise<number> {
   const { execToken } = options;
-  const trace = flags.trace && openTrace(flags.trace, flags.traceFile);
+  const trace = flags.trace && new TraceFile(flags.trace, flags.traceFile);
   if (flags.traceFile !== undefined && !trace)
     throw new UsageError('--trace-file: say with --trace what to write there');
   const say = (text: string): void =>
@@ -38,7 +38,8 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     machine?.stop();
   };
   process.stdout.on('error', onClosed);
-  process.stderr.on('error', () => {});
+  const onLost = (): void => {};
+  process.stderr.on('error', onLost);
   let machine: Machine | undefined;
   const settings: MachineOptions = {
     mode: options.mode,
@@ -66,6 +67,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
       writeTree(flags.dumpDtb, machine.deviceTree);
       return Status.OK;
     }
+    trace?.open();
     let timedOut = false;
     const timer =
       flags.timeout === undefined
@@ -90,13 +92,14 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     if (flags.stats)
       process.stderr.write(flags.stats === 'json' ? `${statsJson(machine.stats)}\n` : statsText(machine.stats));
     if (timedOut) {
-      say(`the guest did not end within ${flags.timeout} s`);
+      process.stderr.write(`naxos: the guest did not end within ${flags.timeout} s\n`);
       return Status.TIMEOUT;
     }
     if (closed) return Status.OUTPUT_CLOSED;
     return statusOf(end, exec?.stream, say);
   } finally {
     process.stdout.off('error', onClosed);
+    process.stderr.off('error', onLost);
   }
 }
 

@@ -6,42 +6,54 @@ import { UsageError } from './errors.ts';
 /** Lines are gathered to this many characters. */
 const CHUNK = 1 << 16;
 
-/** A trace to a file, or to standard error. `close` writes what is left. @throws UsageError when the file cannot be written */
-export function openTrace(kinds: ReadonlySet<TraceKind>, path: string | undefined): Trace & { close(): void } {
-  let file = 2;
-  if (path !== undefined) {
+/** A trace to a file, or to standard error. `open` before anything is traced, `close` to write what is left. */
+export class TraceFile implements Trace {
+  readonly kinds: ReadonlySet<TraceKind>;
+  readonly #path: string | undefined;
+  #file = 2;
+  #pending = '';
+
+  constructor(kinds: ReadonlySet<TraceKind>, path: string | undefined) {
+    this.kinds = kinds;
+    this.#path = path;
+  }
+
+  /** @throws UsageError when the file cannot be written */
+  open(): void {
+    if (this.#path === undefined) return;
     try {
-      file = openSync(path, 'w');
+      this.#file = openSync(this.#path, 'w');
     } catch (error) {
-      throw new UsageError(
-        `--trace-file ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`,
-      );
+      throw this.#failure(error);
     }
   }
-  let pending = '';
-  const flush = (): void => {
-    const bytes = Buffer.from(pending);
-    pending = '';
+
+  readonly write = (line: string): void => {
+    this.#pending += `${line}\n`;
+    if (this.#path === undefined || this.#pending.length >= CHUNK) this.#flush();
+  };
+
+  /** @throws UsageError when the rest cannot be written */
+  close(): void {
+    this.#flush();
+    if (this.#path !== undefined) closeSync(this.#file);
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#pending);
+    this.#pending = '';
     for (let at = 0; at < bytes.length;) {
       try {
-        at += writeSync(file, bytes, at);
+        at += writeSync(this.#file, bytes, at);
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
         // A pipe that is full for the moment.
-        if (code === 'EAGAIN') continue;
-        throw new UsageError(`the trace cannot be written (${code})`);
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw this.#failure(error);
       }
     }
-  };
-  return {
-    kinds,
-    write(line) {
-      pending += `${line}\n`;
-      if (path === undefined || pending.length >= CHUNK) flush();
-    },
-    close() {
-      flush();
-      if (path !== undefined) closeSync(file);
-    },
-  };
+  }
+
+  #failure(error: unknown): UsageError {
+    const { code } = error as NodeJS.ErrnoException;
+    return new UsageError(`--trace-file ${this.#path ?? ''}: cannot write it (${code}); name another file`);
+  }
 }

@@ -1,0 +1,67 @@
+/** The command's verbs and options. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { Status, report } from './errors.ts';
+import { addGuestVerb } from './guest.ts';
+import { addGuestOptions, parseEl, type GuestFlags } from './options.ts';
+
+/** The version in the package's own package.json, above the sources or the compiled files. */
+function packageVersion(): string {
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}
+
+/** Runs the command with its arguments. @returns the exit status */
+export async function main(args: readonly string[]): Promise<number> {
+  let status: number = Status.OK;
+  const program = new Command('naxos')
+    .description('Boot AArch64 Linux on a microkernel at EL2')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'naxos: ').replace(/\n+(?=\()/, ' ')),
+    })
+    .showSuggestionAfterError();
+
+  addGuestOptions(
+    program
+      .command('boot')
+      .description(
+        "Boot a Linux kernel as a guest of the microkernel; without --kernel and --initrd Debian's, to a shell",
+      )
+      .option('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
+      .option('--exec <command>', 'run a shell command in the default guest: its output is ours, and its exit status'),
+  ).action(async (flags: GuestFlags & { exec?: string }) => {
+    const { boot } = await import('./boot.ts');
+    status = await boot(flags);
+  });
+
+  addGuestOptions(
+    program
+      .command('bare')
+      .description('Run an image on the machine itself, with no microkernel, as QEMU runs it on its virt machine')
+      .requiredOption('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
+      .addOption(new Option('--el <level>', 'exception level that the image starts at').argParser(parseEl).default(1)),
+    ['exec', 'exits', 'irq', 'undef'],
+  ).action(async (flags: GuestFlags & { kernel: string; el: 1 | 2 }) => {
+    const { runSession } = await import('./session.ts');
+    status = await runSession(flags, { mode: 'bare', kernel: flags.kernel, initrd: flags.initrd, el: flags.el });
+  });
+
+  addGuestVerb(program);
+
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    // Commander has said what was wrong; help and version come this way too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? Status.OK : Status.BAD_REQUEST;
+    return report(error, args.includes('--debug'));
+  }
+  return status;
+}

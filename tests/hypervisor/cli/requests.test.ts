@@ -1,0 +1,186 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { elf, zboot } from '../../guests/linux/kernels.ts';
+import { Folder, naxos, request, smallImage, type Result } from './run-naxos.ts';
+
+const folder = new Folder();
+afterAll(() => folder.remove());
+
+/** One line that says what is wrong, and status 2. */
+function expectRefusal({ status, stdout, stderr }: Result, message: RegExp): void {
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  expect(stderr.startsWith('naxos: ')).toBe(true);
+  expect(stdout).toBe('');
+  expect(status).toBe(2);
+}
+
+const random = (size: number): Uint8Array => {
+  const bytes = new Uint8Array(size);
+  let state = 12345;
+  for (let i = 0; i < size; i++) bytes[i] = (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 16;
+  return bytes;
+};
+const hello = folder.guest('hello');
+
+describe('a kernel file that cannot be used is refused with one line and status 2:', () => {
+  const x86 = elf([{ virtual: 0n, physical: 0n, data: new Uint8Array(64) }], 0n, 62);
+  const image = smallImage('hello');
+  const gzip = Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), random(100)]);
+  it.each<[string, Uint8Array | undefined, RegExp]>([
+    ['missing', undefined, /missing: no such file/],
+    ['empty', new Uint8Array(), /empty: the file is empty/],
+    ['truncated', image.subarray(0, 40), /truncated: /],
+    ['x86 ELF', x86, /for x86-64: an arm64 kernel is needed/],
+    ['random', random(10000), /random: /],
+    ['bad gzip', gzip, /bad gzip: /],
+    ['zboot with a bad payload', zboot(random(500), 'gzip'), /payload: /],
+    ['truncated ELF', elf([{ virtual: 0n, physical: 0n, data: random(64) }], 0n).subarray(0, 150), /cut off/],
+  ])('%s', async (name, bytes, message) => {
+    const path = folder.file(name, bytes);
+    expectRefusal(await request(['boot', '--kernel', path]), message);
+  });
+
+  it('a directory', async () => {
+    expectRefusal(await request(['boot', '--kernel', folder.path]), /is a directory/);
+  });
+
+  it('none at all, for bare', async () => {
+    expectRefusal(await request(['bare']), /--kernel/);
+  });
+});
+
+describe('what does not fit the memory is refused:', () => {
+  it('a kernel', async () => {
+    const path = folder.file('large', Buffer.concat([smallImage('hello'), Buffer.alloc(3 << 20)]));
+    expectRefusal(await request(['boot', '--kernel', path, '-m', '2M']), /2 MB.*more memory/);
+  });
+
+  it('an initrd', async () => {
+    const path = folder.file('initrd', new Uint8Array(9 << 20));
+    expectRefusal(await request(['boot', '--kernel', hello, '--initrd', path, '-m', '8M']), /initrd.*more memory/);
+    expectRefusal(await request(['boot', '--kernel', hello, '--initrd', path, '-m', '10M']), /initrd.*more memory/);
+  });
+
+  it('an initrd that is missing or empty', async () => {
+    expectRefusal(await request(['boot', '--kernel', hello, '--initrd', folder.file('nothing')]), /no such file/);
+    expectRefusal(await request(['bare', '--kernel', hello, '--initrd', folder.file('none', '')]), /is empty/);
+  });
+});
+
+describe('an absurd machine is refused:', () => {
+  it.each(['0', '-5', 'abc', '1X', '9999999T', '100G', '0.0001', ''])('-m %s', async (size) => {
+    for (const verb of ['boot', 'bare'])
+      expectRefusal(await request([verb, '--kernel', hello, `--memory=${size}`]), /memory/i);
+  });
+
+  it.each(['0', '-1', '1.5', 'x', '1000000'])('--cpus %s', async (cpus) => {
+    expectRefusal(await request(['boot', '--kernel', hello, `--cpus=${cpus}`]), /--cpus/);
+  });
+
+  it('--el 3', async () => {
+    expectRefusal(await request(['bare', '--kernel', hello, '--el', '3']), /--el 3/);
+  });
+});
+
+describe('a device tree that cannot be used is refused:', () => {
+  const broken = Buffer.concat([Buffer.from([0xd0, 0x0d, 0xfe, 0xed]), random(200)]);
+  it.each<[string, Uint8Array | undefined]>([
+    ['missing.dtb', undefined],
+    ['empty.dtb', new Uint8Array()],
+    ['random.dtb', random(300)],
+    ['broken.dtb', broken],
+    ['large.dtb', new Uint8Array(3 << 20)],
+  ])('%s', async (name, bytes) => {
+    const path = folder.file(name, bytes);
+    for (const verb of ['boot', 'bare'])
+      expectRefusal(await request([verb, '--kernel', hello, '--dtb', path]), new RegExp(`device tree .*${name}: `));
+  });
+});
+
+describe('files to write:', () => {
+  it('a trace file that cannot be written', async () => {
+    const path = folder.file('no/such/folder');
+    const traced = ['boot', '--kernel', hello, '--trace', 'exits', '--trace-file'];
+    expectRefusal(await request([...traced, path]), /--trace-file .*cannot write it \(ENOENT\)/);
+    const full = await naxos([...traced, '/dev/full']);
+    expect(full.stderr).toBe('naxos: --trace-file /dev/full: cannot write it (ENOSPC); name another file\n');
+    expect(full.status).toBe(2);
+  });
+
+  it('a trace file is not left behind by a request that is refused', async () => {
+    const path = folder.file('left');
+    await request(['boot', '--kernel', '/none', '--trace', 'exits', '--trace-file', path]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('a device tree that cannot be written', async () => {
+    const path = folder.file('no/such/folder');
+    expectRefusal(await request(['boot', '--kernel', hello, '--dump-dtb', path]), /--dump-dtb .*cannot write it/);
+  });
+
+  it('the device tree, on request, without running anything', async () => {
+    for (const verb of ['boot', 'bare']) {
+      const path = folder.file(`${verb}.dtb`);
+      expect(await request([verb, '--kernel', hello, '--dump-dtb', path])).toMatchObject({
+        status: 0,
+        stdout: '',
+        stderr: '',
+      });
+      expect(readFileSync(path).readUInt32BE(0)).toBe(0xd00dfeed);
+    }
+  });
+});
+
+describe('a command line that makes no sense is refused:', () => {
+  it.each<[string[], RegExp]>([
+    [['boot', '--no-such-option'], /--no-such-option/],
+    [['no-such-verb'], /no-such-verb/],
+    [['boot', 'stray'], /argument/],
+    [['boot', '--kernel'], /argument missing/],
+    [['boot', '--kernel', hello, '--timeout', 'soon'], /--timeout soon/],
+    [['boot', '--kernel', hello, '--timeout', '0'], /--timeout 0/],
+    [['boot', '--kernel', hello, '--trace', 'everything'], /"everything" cannot be traced; choose from/],
+    [['boot', '--kernel', hello, '--trace-file', 'x'], /--trace/],
+    [['boot', '--kernel', hello, '--stats=xml'], /--stats/],
+    [['boot', '--initrd', 'x', '--exec', 'true'], /--initrd/],
+    [['boot', '--exec', ' '], /--exec: the command is empty/],
+    [['guest', 'path', 'shell'], /guest path shell/],
+  ])('%j', async (args, message) => {
+    expectRefusal(await request(args), message);
+  });
+
+  it('help and version are no errors', async () => {
+    expect(await request(['boot', '--help'])).toMatchObject({ status: 0, stderr: '' });
+    expect((await request(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('a stack trace comes with --debug only', async () => {
+    const { status, stderr } = await request(['boot', '--kernel', '/none', '--debug']);
+    expect(stderr).toMatch(/^naxos: kernel \/none: no such file\n.*\n\s+at /);
+    expect(status).toBe(2);
+  });
+});
+
+describe('a guest that cannot be fetched:', () => {
+  it('without apt, one line says which files to give', async () => {
+    const env = { PATH: folder.path, XDG_CACHE_HOME: folder.file('cache') };
+    const result = await naxos(['boot'], { env });
+    expectRefusal(result, /--kernel FILE and --initrd FILE/);
+    expect(existsSync(env.XDG_CACHE_HOME)).toBe(false);
+    expectRefusal(await naxos(['guest', 'fetch'], { env }), /--kernel FILE and --initrd FILE/);
+  });
+
+  it('into a cache that cannot be written', async () => {
+    expectRefusal(await naxos(['boot'], { env: { XDG_CACHE_HOME: '/proc/none' } }), /set XDG_CACHE_HOME/);
+  });
+
+  it('is neither listed nor has it a path', async () => {
+    const env = { XDG_CACHE_HOME: folder.file('cache') };
+    expect(await naxos(['guest', 'list', '--json'], { env })).toMatchObject({ status: 0, stdout: '[]\n', stderr: '' });
+    expect(await naxos(['guest', 'list'], { env })).toMatchObject({ status: 0, stdout: '' });
+    expectRefusal(await naxos(['guest', 'path', 'kernel'], { env }), /naxos guest fetch/);
+    expect((await naxos(['guest', 'path'], { env })).stdout).toContain(env.XDG_CACHE_HOME);
+    expect(readdirSync(folder.path)).not.toContain('cache');
+  });
+});
