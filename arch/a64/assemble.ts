@@ -86,113 +86,174 @@ export function assemble(line: string, pc: bigint | number = 0): number {
 
 const withoutComment = (line: string): string => line.replace(/\/\*.*?\*\//g, ' ').replace(/\/\/.*$/, '');
 
+/** Bytes of one item of a data directive. */
+const ITEM_BYTES: Readonly<Record<string, number>> = { '.byte': 1, '.hword': 2, '.word': 4, '.inst': 4, '.quad': 8 };
+const MAX_BYTES = 1 << 26;
+/** `ldr x0, =value` */
+const LITERAL = /^ldr\s+([xw]\w+)\s*,\s*=\s*(.+)$/i;
+
+/** One instruction or the items of one data directive. */
 interface Statement {
   readonly line: number;
+  /** Offset of its first byte. */
   readonly at: number;
+  /** `.word` and its kin; undefined for an instruction. */
+  readonly directive: string | undefined;
   readonly text: string;
 }
 
-/** Bytes of data directives. */
-const DATA = new Map([
-  ['.byte', 1],
-  ['.hword', 2],
-  ['.word', 4],
-  ['.inst', 4],
-  ['.quad', 8],
-]);
+class Program {
+  readonly base: bigint;
+  readonly symbols = new Map<string, bigint>();
+  /** Labels that are numbers: how many statements stand before each. */
+  readonly numbered: { name: string; before: number; value: bigint }[] = [];
+  readonly statements: Statement[] = [];
+  /** Offset of the literal pool's entries, by width and text. */
+  readonly literals = new Map<string, number>();
+  offset = 0;
 
-/** The arguments of a directive, at their commas. */
-const argumentsOf = (text: string): string[] => text.split(',').map((s) => s.trim());
+  constructor(base: bigint) {
+    this.base = base;
+  }
 
-const MAX_BYTES = 1 << 26;
+  place(order: number, at: number): Place {
+    return {
+      pc: this.base + BigInt(at),
+      symbol: (name) => {
+        const [, number, direction] = /^(\d+)([bf])$/.exec(name) ?? [];
+        if (number === undefined) return this.symbols.get(name);
+        const same = this.numbered.filter((n) => n.name === number);
+        return (direction === 'b' ? same.findLast((n) => n.before <= order) : same.find((n) => n.before > order))
+          ?.value;
+      },
+    };
+  }
+
+  advance(bytes: number): void {
+    this.offset += bytes;
+    if (this.offset > MAX_BYTES) throw new AssemblyError(`the program is longer than ${MAX_BYTES} bytes`);
+  }
+
+  label(name: string): void {
+    const value = this.base + BigInt(this.offset);
+    if (/^\d/.test(name)) this.numbered.push({ name, before: this.statements.length, value });
+    else if (this.symbols.has(name)) throw new AssemblyError(`the label ${name} is defined twice`);
+    else this.symbols.set(name, value);
+  }
+
+  /** A number that must be known by now. */
+  constant(text: string): bigint {
+    const value = expression(text, this.place(this.statements.length, this.offset));
+    if (value === undefined)
+      throw new AssemblyError(`${JSON.stringify(text)} is neither a number nor a symbol defined before`);
+    return value;
+  }
+
+  statement(text: string, line: number): void {
+    const [, directive, operands = ''] = /^(\.\w+)\s*(.*)$/.exec(text) ?? [];
+    if (directive === undefined) {
+      if (this.offset % 4 !== 0) throw new AssemblyError('an instruction must be aligned to four bytes');
+      this.statements.push({ line, at: this.offset, directive, text });
+      const literal = LITERAL.exec(text);
+      if (literal !== null) this.literals.set(literalKey(literal), 0);
+      this.advance(4);
+      return;
+    }
+    const size = ITEM_BYTES[directive];
+    if (size !== undefined) {
+      this.statements.push({ line, at: this.offset, directive, text: operands });
+      this.advance(size * operands.split(',').length);
+      return;
+    }
+    switch (directive) {
+      case '.equ':
+      case '.set': {
+        const [name = '', value = ''] = operands.split(',');
+        this.symbols.set(name.trim(), this.constant(value));
+        return;
+      }
+      case '.skip':
+      case '.balign': {
+        const n = Number(this.constant(operands));
+        if (n < (directive === '.skip' ? 0 : 1) || n > MAX_BYTES)
+          throw new AssemblyError(`${directive} ${n} is out of range`);
+        this.advance(directive === '.skip' ? n : (n - (this.offset % n)) % n);
+        return;
+      }
+      default:
+        throw new AssemblyError(`there is no directive ${directive}`);
+    }
+  }
+
+  /** The literal pool follows the program, doublewords first. */
+  placeLiterals(): void {
+    if (this.literals.size === 0) return;
+    this.advance((8 - (this.offset % 8)) % 8);
+    for (const key of [...this.literals.keys()].sort().reverse()) {
+      this.literals.set(key, this.offset);
+      this.advance(key.startsWith('x') ? 8 : 4);
+    }
+  }
+
+  emit({ at, directive, text }: Statement, order: number, view: DataView): void {
+    const place = this.place(order, at);
+    if (directive !== undefined) {
+      const size = ITEM_BYTES[directive]!;
+      text.split(',').forEach((item, n) => write(view, at + n * size, size, item.trim(), place));
+      return;
+    }
+    const literal = LITERAL.exec(text);
+    if (literal === null) {
+      view.setUint32(at, assembleAt(text, place), true);
+      return;
+    }
+    const key = literalKey(literal);
+    const target = this.literals.get(key)!;
+    write(view, target, key.startsWith('x') ? 8 : 4, literal[2]!, place);
+    view.setUint32(at, assembleAt(`ldr ${literal[1]}, . + ${target - at}`, place), true);
+  }
+}
+
+/** A literal's width, as the letter of its register, and text. */
+const literalKey = (m: RegExpExecArray): string => `${m[1]![0]!.toLowerCase()} ${m[2]!.trim()}`;
+
+function write(view: DataView, at: number, size: number, item: string, place: Place): void {
+  const value = expression(item, place);
+  if (value === undefined) throw new AssemblyError(`${JSON.stringify(item)} is neither a number nor a symbol`);
+  if (value !== BigInt.asIntN(8 * size, value) && value !== BigInt.asUintN(8 * size, value))
+    throw new AssemblyError(`${item} does not fit in ${size} bytes`);
+  for (let byte = 0; byte < size; byte++) view.setUint8(at + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
+}
 
 /**
- * A program of several lines as words: instructions, labels (`name:`, `1:` with `1b` and `1f`), comments,
- * `.byte`, `.hword`, `.word`, `.quad`, `.inst`, `.balign n`, `.skip n` and `.equ name, value`. What is left of the last word is zero.
+ * A program of several lines as words: instructions, labels (`name:`, `1:` with `1b` and `1f`), comments, `ldr x0, =value` with
+ * a literal pool at the end, `.byte`, `.hword`, `.word`, `.quad`, `.inst`, `.balign n`, `.skip n` and `.equ name, value`.
+ * What is left of the last word is zero.
  * @param base address of the first byte
  * @throws AssemblyError with the number of the line
  */
 export function assembleProgram(source: string, base: bigint | number = 0): Uint32Array {
-  const start = BigInt(base);
-  const symbols = new Map<string, bigint>();
-  const numbered: { name: string; line: number; value: bigint }[] = [];
-  const statements: Statement[] = [];
-  let offset = 0;
-
-  const fail = (line: number, message: string): never => {
-    throw new AssemblyError(`line ${line + 1}: ${message}`);
+  const program = new Program(BigInt(base));
+  const inLine = (line: number, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof AssemblyError) throw new AssemblyError(`line ${line + 1}: ${error.message}`);
+      throw error;
+    }
   };
-  const placeOf = (line: number, at: number): Place => ({
-    pc: start + BigInt(at),
-    symbol: (name) => {
-      const local = /^(\d+)([bf])$/.exec(name);
-      if (local === null) return symbols.get(name);
-      const candidates = numbered.filter(
-        (n) =>
-          n.name === local[1] &&
-          (local[2] === 'b'
-            ? n.line <= line && n.value <= start + BigInt(at)
-            : n.line > line || n.value > start + BigInt(at)),
-      );
-      return (local[2] === 'b' ? candidates.at(-1) : candidates[0])?.value;
-    },
-  });
-  const constant = (text: string, line: number): bigint =>
-    expression(text, placeOf(line, offset)) ??
-    fail(line, `${JSON.stringify(text)} is neither a number nor a symbol defined before`);
-
-  source.split('\n').forEach((raw, line) => {
-    for (let text of withoutComment(raw).split(';')) {
-      for (let m; (m = /^\s*([A-Za-z_.$][\w.$]*|\d+):/.exec(text)) !== null; text = text.slice(m[0].length)) {
-        const value = start + BigInt(offset);
-        if (/^\d/.test(m[1]!)) numbered.push({ name: m[1]!, line, value });
-        else if (symbols.has(m[1]!)) fail(line, `the label ${m[1]!} is defined twice`);
-        else symbols.set(m[1]!, value);
+  source.split('\n').forEach((raw, line) =>
+    inLine(line, () => {
+      for (let text of withoutComment(raw).split(';')) {
+        for (let m; (m = /^\s*([A-Za-z_.$][\w.$]*|\d+):/.exec(text)) !== null; text = text.slice(m[0].length))
+          program.label(m[1]!);
+        if (text.trim() !== '') program.statement(text.trim(), line);
       }
-      text = text.trim();
-      if (text === '') continue;
-      const directive = /^(\.\w+)\s*(.*)$/.exec(text);
-      const size = directive === null ? 4 : DATA.get(directive[1]!);
-      if (size !== undefined) {
-        if (directive === null && offset % 4 !== 0) fail(line, 'an instruction must be aligned to four bytes');
-        statements.push({ line, at: offset, text });
-        offset += size * (directive === null ? 1 : argumentsOf(directive[2]!).length);
-      } else if (directive![1] === '.equ' || directive![1] === '.set') {
-        const [name = '', value = ''] = argumentsOf(directive![2]!);
-        symbols.set(name, constant(value, line));
-      } else if (directive![1] === '.balign' || directive![1] === '.skip') {
-        const n = Number(constant(directive![2]!, line));
-        if (n < (directive![1] === '.balign' ? 1 : 0) || n > MAX_BYTES)
-          fail(line, `${directive![1]} ${n} is out of range`);
-        offset = directive![1] === '.skip' ? offset + n : Math.ceil(offset / n) * n;
-      } else fail(line, `there is no directive ${directive![1]}`);
-      if (offset > MAX_BYTES) fail(line, `the program is longer than ${MAX_BYTES} bytes`);
-    }
-  });
-
-  const words = new Uint32Array((offset + 3) >> 2);
+    }),
+  );
+  program.placeLiterals();
+  const words = new Uint32Array((program.offset + 3) >> 2);
   const view = new DataView(words.buffer);
-  for (const { line, at, text } of statements) {
-    const place = placeOf(line, at);
-    const directive = /^(\.\w+)\s*(.*)$/.exec(text);
-    if (directive === null) {
-      try {
-        view.setUint32(at, assembleAt(text, place), true);
-      } catch (error) {
-        if (!(error instanceof AssemblyError)) throw error;
-        fail(line, error.message);
-      }
-      continue;
-    }
-    const size = DATA.get(directive[1]!)!;
-    argumentsOf(directive[2]!).forEach((argument, n) => {
-      const value =
-        expression(argument, place) ?? fail(line, `${JSON.stringify(argument)} is neither a number nor a symbol`);
-      if (value !== BigInt.asIntN(8 * size, value) && value !== BigInt.asUintN(8 * size, value))
-        fail(line, `${argument} does not fit in ${size} bytes`);
-      for (let byte = 0; byte < size; byte++)
-        view.setUint8(at + n * size + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
-    });
-  }
+  program.statements.forEach((s, order) => inLine(s.line, () => program.emit(s, order, view)));
   return words;
 }

@@ -1,5 +1,5 @@
 import { signExtend, type AnyFields, type Instruction } from './encoding.ts';
-import type { Assignment, Operand, Rule } from './syntax.ts';
+import type { Assignment, Operand, Place, Rule } from './syntax.ts';
 import { decodeBitMasks, encodeBitMasks } from './table/data-immediate.ts';
 
 /** Operands of the base instructions: general registers, immediates, shifts, extensions, addresses, labels. */
@@ -47,6 +47,7 @@ export function parseRegister(text: string, sp: boolean): { wide: boolean; n: nu
   const name = text.toLowerCase();
   if (name === 'lr') return { wide: true, n: 30 };
   if (name === 'fp') return { wide: true, n: 29 };
+  if (name === 'ip0' || name === 'ip1') return { wide: true, n: name === 'ip0' ? 16 : 17 };
   if (name === (sp ? 'sp' : 'xzr')) return { wide: true, n: 31 };
   if (name === (sp ? 'wsp' : 'wzr')) return { wide: false, n: 31 };
   const m = /^([wx])([0-9]|[12][0-9]|30)$/.exec(name);
@@ -201,16 +202,22 @@ function label(row: Instruction): Operand {
   };
 }
 
-/** A number, `.` (here), a symbol, or one of them plus or minus a number. */
-export function expression(
-  text: string,
-  at: { pc: bigint; symbol(name: string): bigint | undefined },
-): bigint | undefined {
-  const m = /^\s*(.+?)\s*(?:([+-])\s*(0x[0-9a-f]+|[0-9]+))?\s*$/i.exec(text);
-  if (m === null) return undefined;
-  const base = parseNumber(m[1]!) ?? (m[1] === '.' ? at.pc : at.symbol(m[1]!));
-  if (base === undefined || m[2] === undefined) return base ?? parseNumber(text);
-  return m[2] === '+' ? base + BigInt(m[3]!) : base - BigInt(m[3]!);
+/** The sum or difference of numbers, `.` (here) and symbols; undefined where one of them is none. */
+export function expression(text: string, at: Place): bigint | undefined {
+  let sum = 0n;
+  let rest = text.trim();
+  if (rest === '') return undefined;
+  for (let sign = 1n; rest !== '';) {
+    const m = /^(-?)\s*([^\s+-]+)\s*(?:([+-])\s*(?=\S))?/.exec(rest);
+    if (m === null) return undefined;
+    const value = parseNumber(m[2]!) ?? (m[2] === '.' ? at.pc : at.symbol(m[2]!));
+    if (value === undefined) return undefined;
+    sum += m[1] === '-' ? -sign * value : sign * value;
+    rest = rest.slice(m[0].length);
+    if (m[3] === undefined && rest !== '') return undefined;
+    sign = m[3] === '-' ? -1n : 1n;
+  }
+  return sum;
 }
 
 /** `<cond>`; `inverted` for the aliases that write the opposite. */

@@ -137,6 +137,32 @@ describe('assembleProgram', () => {
     ).toEqual(['03040201', '00000000', '00000007', 'ffffffff', '00000000', 'd503201f', '91000400']);
   });
 
+  it('keeps literals behind the program, each once', () => {
+    const program = assembleProgram(
+      'ldr x0, =0x1122334455667788\nldr w1, =7\nldr x2, =end - 4\nldr x3, =0x1122334455667788\nend: nop',
+      0x1000,
+    );
+    expect([...program].map(hex)).toEqual([
+      '58000100',
+      '18000121',
+      '58000082',
+      '580000a3',
+      'd503201f',
+      '00000000',
+      '0000100c',
+      '00000000',
+      '55667788',
+      '11223344',
+      '00000007',
+    ]);
+  });
+
+  it('adds and subtracts numbers, symbols and its own address', () => {
+    expect([...assembleProgram('a: nop\nb: .word b - a, b-a+1, . - a, -1 + 2, a - -3', 0x100)]).toEqual([
+      0xd503201f, 4, 5, 4, 1, 0x103,
+    ]);
+  });
+
   it('takes its addresses from the base', () => {
     expect(assembleProgram('b 0x80001000', 0x8000_0000)[0]).toBe(0x14000400);
     expect(assembleProgram('x: .quad x', 0xffff_8000_0000_0000n)).toEqual(Uint32Array.of(0, 0xffff8000));
