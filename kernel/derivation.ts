@@ -79,8 +79,8 @@ function replaceInList(k: Context, slot: number, from: number, to: number): void
   const after = next(k, slot);
   const isFirst = (next(k, before) & 1) !== 0;
   const isLast = (after & 1) !== 0;
-  // As the only one, `slot` is its own predecessor.
-  u32[(from + SLOT.PREV) >>> 2] = before === slot ? to : before;
+  // Where `slot` is the only one this is put right below: `from` is then the first, and `to` the last.
+  u32[(from + SLOT.PREV) >>> 2] = before;
   u32[(to + SLOT.NEXT) >>> 2] = after;
   if (isFirst) u32[(((next(k, before) & ~1) >>> 0) + SLOT.CHILD) >>> 2] = from;
   else u32[(before + SLOT.NEXT) >>> 2] = from;

@@ -2,7 +2,7 @@
 import { ObjectType } from '../../kernel/abi/index.ts';
 import { type Context, read32, read64 } from '../../kernel/context.ts';
 import { flagsOf, objectOf, rightsOf, sizeBitsOf, typeOf } from '../../kernel/derivation.ts';
-import { CNODE, CORE, ENDPOINT, FLAG, REPLY, ROOT, SLOT, STATE, THREAD } from '../../kernel/layout.ts';
+import { CNODE, CORE, ENDPOINT, FLAG, REPLY, ROOT, SCHED, SLOT, STATE, THREAD } from '../../kernel/layout.ts';
 
 /** An object, or a piece of untyped memory, that a capability leads to. */
 interface Found {
@@ -91,6 +91,12 @@ export function checkInvariants(k: Context): void {
     }
     if (type === ObjectType.CNODE) {
       require(read32(k, objectOf(k, slot) + CNODE.RADIX) === sizeBitsOf(k, slot), 'a CNode has another size');
+    }
+    if (type === ObjectType.SCHED_CONTEXT) {
+      const thread = read32(k, objectOf(k, slot) + SCHED.THREAD);
+      require(thread === 0 || threads.has(thread), 'a SchedContext has a dead thread');
+      require(thread === 0 ||
+        read32(k, thread + THREAD.SCHED) === objectOf(k, slot), 'a SchedContext is not its thread’s');
     }
     if (type === ObjectType.ENDPOINT) checkQueue(k, objectOf(k, slot), threads);
     if (type === ObjectType.REPLY) {
