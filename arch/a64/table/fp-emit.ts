@@ -2,7 +2,7 @@ import { F } from '../../core/frame.ts';
 import { helperId, packOperands, type Helper, type Operands } from '../../core/helpers.ts';
 import { T, W, WV, type ValueType } from '../../wasm/opcodes.ts';
 import type { Fields, Instruction, Options } from '../encoding.ts';
-import { V0, type Local, type Translator } from '../translator.ts';
+import { P, V0, type Local, type Translator } from '../translator.ts';
 import { keep, shuffleElements, simd } from './simd-lanes.ts';
 
 /**
@@ -125,7 +125,7 @@ export function callExact(t: Translator, helper: Helper, operands: Operands, rea
 export function pushExact(t: Translator, helper: Helper, operands: Operands, reads: readonly number[]): void {
   callExact(t, helper, operands, reads);
   t.op(W.drop);
-  t.get(0);
+  t.get(P.frame);
   t.vmemory(WV.load, F.V + 16 * operands.d);
 }
 
