@@ -294,7 +294,7 @@ function shifts(): Code {
   const unsigned = c.local(T.i32);
   const bit = (n: number): Code => c.get(ARGUMENT).i32(1 << (25 + n)).op(W.i32_and);
   bit(2).op(W.i32_eqz).require();
-  bit(0).set(unsigned);
+  bit(0).op(W.i32_eqz, W.i32_eqz).set(unsigned);
   /** Pushes x >> by, as signedness says. */
   const right = (amount: () => void): void => {
     c.get(x);
@@ -322,7 +322,7 @@ function shifts(): Code {
         c.get(by).i64(64).op(W.i64_lt_s, W.if, T.i64);
         right(() => c.get(by));
         c.get(x).get(by).i64(1).op(W.i64_sub, W.i64_shr_s).i64(1).op(W.i64_and, W.i64_add, W.else);
-        c.get(x).i64(63).op(W.i64_shr_u).i64(0).get(unsigned).get(by).i64(64).op(W.i64_eq, W.i32_and, W.i32_eqz, W.i32_eqz, W.select);
+        c.get(x).i64(63).op(W.i64_shr_u).i64(0).get(unsigned).get(by).i64(64).op(W.i64_eq, W.i32_and, W.select);
         c.op(W.end, W.else);
         // By 63, a narrower number's sign is left, and of an unsigned 64-bit one a bit too many.
         right(() => c.get(by).i64(63).get(by).i64(63).op(W.i64_lt_s, W.select));
