@@ -29,5 +29,7 @@ if (node === execPath) {
   module.enableCompileCache(join(cacheFolder(), 'code'));
   // The translator's short-lived objects would let the young generation grow to 128 MB.
   setFlagsFromString('--semi-space-growth-factor=1');
+  // A function of a kept translation is validated when it first runs, not when the file is read.
+  setFlagsFromString('--wasm-lazy-validation');
   await import(program.href);
 } else runUnder(node, [fileURLToPath(import.meta.url), ...argv.slice(2)]);

@@ -12,6 +12,7 @@ import { Bare, layOutBare } from './bare.ts';
 import { layOut, type GuestImage } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
 import { System, type SystemEnd } from './system.ts';
+import { TranslationFile } from './translation-file.ts';
 import { traceCore, traceKernel, type Trace } from './trace.ts';
 
 const MB = 2 ** 20;
@@ -54,6 +55,8 @@ export interface MachineOptions {
   /** 40 bytes for the device tree's `rng-seed` and `kaslr-seed`; random when left out. */
   seed?: Uint8Array | undefined;
   trace?: Trace | undefined;
+  /** Keeps translated code in the user's cache folder, and uses what an earlier run of the same kernel left there. */
+  keepTranslations?: boolean | undefined;
 }
 
 /** How a machine ended. `text` is for people, and empty when there is nothing to say. */
@@ -67,8 +70,9 @@ export interface MachineStats {
   runMs: number;
   /** Instructions retired. */
   instructions: number;
-  /** Regions and instructions translated, and bytes of WebAssembly made of them. */
+  /** Regions and instructions translated, and bytes of WebAssembly made of them; regions taken from an earlier run. */
   regions: number;
+  reusedRegions: number;
   translatedInstructions: number;
   translatedBytes: number;
   /** In the translator, and in the host's compiler and instantiation. */
@@ -90,6 +94,7 @@ export class Machine {
   readonly #runner: Bare | System;
   /** The device tree that the guest is given, flattened. */
   readonly deviceTree: Uint8Array;
+  readonly #translations: TranslationFile | undefined;
   #userSpaceMs: number | undefined;
   #started = performance.now();
 
@@ -104,7 +109,9 @@ export class Machine {
     if (memory >= LIMIT) throw new BoardError('memory must be less than 4 GiB');
     const image = loadGuest(options, memory, cpus);
     this.deviceTree = image.dtb;
+    if (options.keepTranslations) this.#translations = new TranslationFile(identity(image));
     const onCore = (core: Core): void => {
+      this.#translations?.attach(core.code);
       if (trace) traceCore(core, trace);
       this.#watchUserSpace(core);
     };
@@ -122,9 +129,11 @@ export class Machine {
   }
 
   /** Runs the machine to its end, once. */
-  run(): Promise<MachineEnd> {
+  async run(): Promise<MachineEnd> {
     this.#started = performance.now();
-    return this.#runner.run();
+    const end = await this.#runner.run();
+    this.#translations?.save();
+    return end;
   }
 
   /** Ends `run`. */
@@ -140,12 +149,13 @@ export class Machine {
   /** Since the last reset, apart from the times. */
   get stats(): MachineStats {
     const { retired, stats, code } = this.#runner.core;
-    const { regions, instructions, bytes, translateMs, compileMs } = code.stats;
+    const { regions, reused, instructions, bytes, translateMs, compileMs } = code.stats;
     return {
       userSpaceMs: this.#userSpaceMs,
       runMs: performance.now() - this.#started,
       instructions: retired,
       regions,
+      reusedRegions: reused,
       translatedInstructions: instructions,
       translatedBytes: bytes,
       translateMs,
@@ -181,6 +191,16 @@ function kernelStats({ kernel }: System): Pick<MachineStats, 'exits' | 'kernel'>
   const { faults, ...counts } = kernel.statistics;
   const exits = [...faults].map(([label, count]): [string, number] => [NAMES.get(label) ?? `${label}`, count]);
   return { exits: Object.fromEntries(exits), kernel: { ...counts } };
+}
+
+/** What tells a guest's kernel from others: its size and its beginning. */
+function identity(image: GuestImage): Uint8Array {
+  const { bytes } = image.parts[0]!;
+  const start = bytes.subarray(0, MB);
+  const out = new Uint8Array(8 + start.length);
+  new DataView(out.buffer).setFloat64(0, bytes.length);
+  out.set(start, 8);
+  return out;
 }
 
 const randomSeed = (): Uint8Array => randomFillSync(new Uint8Array(SEED_BYTES));

@@ -15,8 +15,6 @@ export interface Region {
   readonly extents: readonly number[];
   /** Guest instructions translated. */
   readonly instructions: number;
-  /** Where its calls, and its jumps out of the region, go: byte offsets from the entry. */
-  readonly calls: readonly number[];
 }
 
 /** Type index of a region's function in its module. */
@@ -211,16 +209,11 @@ export class RegionBuilder {
 
     let instructions = 0;
     const extents: number[] = [];
-    const calls: number[] = [];
     for (const b of blocks) {
       instructions += b.count;
       extents.push(b.start, b.count);
-      if (b.flow === 'jump' && b.taken!.block < 0) calls.push((b.taken!.target - entry) * 4);
-      if (b.flow !== 'call') continue;
-      const { row, fields } = b.instructions[b.count - 1]!;
-      calls.push((b.start + b.count - 1 - entry) * 4 + row.offset!(fields));
     }
-    return { entry, context, body: this.body(), extents, instructions, calls };
+    return { entry, context, body: this.body(), extents, instructions };
   }
 
   private body(): Uint8Array<ArrayBuffer> {

@@ -2,6 +2,7 @@ import { PAGE_WORDS } from '../a64/flowgraph.ts';
 import { RegionBuilder, type Region } from '../a64/region.ts';
 import type { Context } from '../a64/translator.ts';
 import { RegionModules, type RuntimeExports } from './runtime.ts';
+import { contextBits, TranslationStore, wordsMatch, type StoredRegion } from './translation-store.ts';
 
 /** Words in a 64-byte line, the unit of IC IVAU. */
 const LINE_WORDS = 16;
@@ -20,6 +21,10 @@ interface Entry {
   optimized: boolean;
   /** Times that the clock found it running. */
   samples: number;
+  /** Its function's body, where it was made in this run and may be asked for. */
+  body: Uint8Array<ArrayBuffer> | undefined;
+  /** Its number in the store that it came from, or -1. */
+  stored: number;
 }
 
 interface PageCode {
@@ -32,7 +37,8 @@ interface PageCode {
 /** What the translator did. */
 export interface TranslationStats {
   regions: number;
-  modules: number;
+  /** Taken from an earlier run's. */
+  reused: number;
   /** Of them, translated anew for speed. */
   optimized: number;
   instructions: number;
@@ -41,9 +47,6 @@ export interface TranslationStats {
   compileMs: number;
   bytes: number;
 }
-
-/** Regions in a module at most. */
-const BATCH = 4;
 
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
@@ -57,7 +60,7 @@ const MAX_REGIONS = 120_000;
  * is used again when its words are what they were.
  */
 export class CodeCache {
-  readonly stats: TranslationStats = { regions: 0, modules: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  readonly stats: TranslationStats = { regions: 0, reused: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
   /** Which regions, by the host address of their entry, are optimized from the start; none unless a test asks for it. */
   eager: ((host: number) => boolean) | undefined;
@@ -68,11 +71,16 @@ export class CodeCache {
   private readonly table: WebAssembly.Table;
   private readonly i32: Int32Array;
   private next = 1;
+  /** `contextBits` of each context. */
+  private readonly bits: number[] = [];
+  private store: TranslationStore | undefined;
+  /** Keeps what `save` needs. */
+  keepBodies = false;
 
-  constructor(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, runtime: RuntimeExports) {
+  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, runtime: RuntimeExports) {
     this.i32 = new Int32Array(memory.buffer);
     this.table = table;
-    this.modules = new RegionModules(memory, pages, table, runtime);
+    this.modules = new RegionModules(memory, table, runtime);
   }
 
   /** A small number for a context. */
@@ -84,9 +92,13 @@ export class CodeCache {
         c.e2h === context.e2h &&
         c.stackSelected === context.stackSelected &&
         c.aligned === context.aligned &&
-        c.stackAligned === context.stackAligned,
+        c.stackAligned === context.stackAligned &&
+        c.single === context.single &&
+        c.debugMasked === context.debugMasked,
     );
-    return found >= 0 ? found : this.contexts.push(context) - 1;
+    if (found >= 0) return found;
+    this.bits.push(contextBits(context));
+    return this.contexts.push(context) - 1;
   }
 
   /** True when regions had to be dropped wholesale since the last call: jump caches must be emptied. */
@@ -99,39 +111,28 @@ export class CodeCache {
     this.pages.clear();
     for (let i = 1; i < this.next; i++) this.table.set(i, null);
     this.next = 1;
+    this.store = undefined;
   }
 
   /**
    * The table index of the region at a host address.
    * @param host host address of the entry's word, in RAM
    * @param context number from `contextIndex`
-   * @param hostAt host address of the code at an offset in bytes from the entry, 0 where there is none: with it, some of
-   * what the region calls is translated together with it
    */
-  find(host: number, context: number, hostAt?: (offset: number) => number): number {
+  find(host: number, context: number): number {
     const page = this.pageOf(host, context);
     const pageHost = pageHostOf(host);
     const entry = page.entries[context]!.get(wordOf(host));
     if (entry !== undefined) {
-      if (entry.stale && !this.unchanged(pageHost, entry)) this.remake(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
+      if (entry.stale && !wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2))
+        this.make(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
       entry.stale = false;
       return entry.index;
     }
-    const start = performance.now();
+    const stored = this.fromStore(pageHost, page, wordOf(host), context);
+    if (stored !== undefined) return stored.index;
     const index = this.next++;
-    const first = this.build(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index);
-    const batch = [first];
-    if (hostAt !== undefined) {
-      for (const offset of first.calls) {
-        if (batch.length === BATCH) break;
-        const callee = hostAt(offset);
-        if (callee === 0) continue;
-        const calleePage = this.pageOf(callee, context);
-        if (calleePage.entries[context]!.has(wordOf(callee))) continue;
-        batch.push(this.build(pageHostOf(callee), calleePage, wordOf(callee), context, this.eager?.(callee) === true, this.next++));
-      }
-    }
-    this.instantiate(batch, index, start);
+    this.make(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index);
     return index;
   }
 
@@ -157,7 +158,7 @@ export class CodeCache {
     const entry = page?.entries[context]?.get(word);
     if (page === undefined || entry === undefined || entry.stale) return false;
     if (entry.optimized) return true;
-    if (++entry.samples >= HOT_SAMPLES) this.remake(pageHost, page, word, context, true, entry.index);
+    if (++entry.samples >= HOT_SAMPLES) this.make(pageHost, page, word, context, true, entry.index);
     return false;
   }
 
@@ -168,64 +169,118 @@ export class CodeCache {
     this.find(host, context);
     const page = this.pages.get(pageHost)!;
     const entry = page.entries[context]!.get(word)!;
-    if (!entry.optimized) this.remake(pageHost, page, word, context, true, entry.index);
+    if (!entry.optimized) this.make(pageHost, page, word, context, true, entry.index);
   }
 
-  private unchanged(pageHost: number, entry: Entry): boolean {
-    const base = pageHost >>> 2;
-    let k = 0;
-    for (let e = 0; e < entry.extents.length; e += 2) {
-      const first = base + entry.extents[e]!;
-      const count = entry.extents[e + 1]!;
-      for (let i = 0; i < count; i++) if (this.i32[first + i] !== entry.words[k++]) return false;
-    }
-    return true;
-  }
-
-  /** Translates a region and enters it at a table index, which `instantiate` fills. */
-  private build(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): Region {
+  /** Translates a region, compiles it and enters it at a table index. */
+  private make(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): void {
+    const start = performance.now();
     const entries = page.entries[context]!;
     const base = pageHost >>> 2;
     // A place inside a region that was made before (control came back into its middle): go only as far as other
     // regions begin, so that code is not translated over and over.
     const inside = !optimize && page.covered[word] !== 0;
-    const isEntry = inside ? (at: number): boolean => entries.has(at) : undefined;
+    const single = this.contexts[context]!.single;
+    const isEntry = single ? (): boolean => true : inside ? (at: number): boolean => entries.has(at) : undefined;
     const region = this.builder.build(word, this.i32, base, this.contexts[context]!, optimize, isEntry);
+    const { extents } = region;
     const words = new Int32Array(region.instructions);
     let k = 0;
-    for (let e = 0; e < region.extents.length; e += 2) {
-      const first = base + region.extents[e]!;
-      const count = region.extents[e + 1]!;
-      words.set(this.i32.subarray(first, first + count), k);
-      page.covered.fill(1, region.extents[e], region.extents[e]! + count);
-      k += count;
+    for (let e = 0; e < extents.length; e += 2) {
+      const first = base + extents[e]!;
+      words.set(this.i32.subarray(first, first + extents[e + 1]!), k);
+      k += extents[e + 1]!;
     }
-    entries.set(word, { index, extents: region.extents, words, stale: false, optimized: optimize, samples: 0 });
+    const body = this.keepBodies ? region.body : undefined;
+    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1 });
+    if (index >= this.table.length) this.table.grow(4096);
+    const bytes = this.modules.encode([region.body], index);
+    const translated = performance.now();
+    this.modules.instantiate(bytes);
     const { stats } = this;
     stats.regions++;
     if (optimize) stats.optimized++;
     stats.instructions += region.instructions;
-    this.onTranslate?.(pageHost, region);
-    return region;
-  }
-
-  /** Compiles regions into the table from `index` on; translating them began at `start`. */
-  private instantiate(regions: readonly Region[], index: number, start: number): void {
-    while (index + regions.length > this.table.length) this.table.grow(4096);
-    const bytes = this.modules.encode(regions, index);
-    const translated = performance.now();
-    this.modules.instantiate(bytes);
-    const { stats } = this;
-    stats.modules++;
     stats.bytes += bytes.length;
     stats.translateMs += translated - start;
     stats.compileMs += performance.now() - translated;
+    this.onTranslate?.(pageHost, region);
   }
 
-  /** Makes a region anew in its old place in the table. */
-  private remake(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): void {
+  private enter(page: PageCode, context: number, word: number, entry: Entry): void {
+    page.entries[context]!.set(word, entry);
+    for (let e = 0; e < entry.extents.length; e += 2) page.covered.fill(1, entry.extents[e], entry.extents[e]! + entry.extents[e + 1]!);
+  }
+
+  // ------------------------------------------------------------------ from run to run
+
+  /**
+   * Takes the regions of an earlier run; before anything is translated.
+   * @throws WebAssembly.CompileError when the store's module is not one
+   */
+  load(store: TranslationStore): void {
     const start = performance.now();
-    this.instantiate([this.build(pageHost, page, word, context, optimize, index)], index, start);
+    const count = store.regions.length;
+    while (this.table.length < count + 1) this.table.grow(count + 1 - this.table.length);
+    this.modules.instantiate(store.module);
+    this.next = count + 1;
+    this.store = store;
+    this.stats.compileMs += performance.now() - start;
+  }
+
+  private fromStore(pageHost: number, page: PageCode, word: number, context: number): Entry | undefined {
+    const { store } = this;
+    if (store === undefined || this.eager !== undefined) return undefined;
+    const stored = store.find(this.bits[context]!, word, this.i32, pageHost >>> 2);
+    if (stored < 0) return undefined;
+    const { extents, words, optimized } = store.regions[stored]!;
+    const entry: Entry = { index: stored + 1, extents, words, stale: false, optimized, samples: 0, body: undefined, stored };
+    this.enter(page, context, word, entry);
+    this.stats.reused++;
+    return entry;
+  }
+
+  /** Regions that were made in this run and that `save` would keep. */
+  get fresh(): number {
+    let count = 0;
+    for (const page of this.pages.values())
+      for (const entries of page.entries) if (entries !== undefined) for (const entry of entries.values()) if (entry.body !== undefined) count++;
+    return count;
+  }
+
+  /** The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set. */
+  save(limit: number): Uint8Array {
+    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer> })[] = [];
+    let size = 0;
+    for (const page of this.pages.values()) {
+      page.entries.forEach((entries, context) => {
+        for (const [word, entry] of entries) {
+          let { body } = entry;
+          if (entry.stored >= 0) {
+            const from = this.store!.regions[entry.stored]!;
+            body = this.store!.module.subarray(from.bodyOffset, from.bodyOffset + from.bodyLength);
+          }
+          if (body === undefined) continue;
+          size += body.length + entry.words.length * 4;
+          if (size > limit) return;
+          const { extents, words, optimized } = entry;
+          kept.push({ context: this.bits[context]!, word, optimized, extents, words, body });
+        }
+      });
+    }
+    const module = this.modules.encode(
+      kept.map((r) => r.body),
+      1,
+    );
+    // The bodies end the module, each after its length.
+    const leb = (n: number): number => (n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x20_0000 ? 3 : 4);
+    let at = module.length - kept.reduce((sum, { body }) => sum + leb(body.length) + body.length, 0);
+    const regions = kept.map((r): StoredRegion => {
+      const bodyOffset = at + leb(r.body.length);
+      at = bodyOffset + r.body.length;
+      return { ...r, bodyOffset, bodyLength: r.body.length };
+    });
+    return TranslationStore.write(regions, module);
   }
 
   /**

@@ -151,7 +151,6 @@ export class Core implements Processor, CoreState {
     this.frame = options.area;
     this.slots = new Slots(this.i32, options.area + FRAME_SIZE);
     this.slot = this.unprivilegedSlot = this.slots.all[0]!;
-    const pages = memory.buffer.byteLength / 65536;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 4096 });
     const host: RuntimeHost = {
       readMiss: (frame, info) => this.readMiss(frame, info),
@@ -161,8 +160,8 @@ export class Core implements Processor, CoreState {
       exit: (_frame, kind, operand) => this.exit(kind, operand),
       helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
     };
-    this.runtime = makeRuntime(memory, pages, table, host);
-    this.code = new CodeCache(memory, pages, table, this.runtime);
+    this.runtime = makeRuntime(memory, table, host);
+    this.code = new CodeCache(memory, table, this.runtime);
     if (options.gic !== undefined) this.gic = new GicRegisters(this, options.gic, () => this.interruptsChanged());
     this.resetFrame(this.ownFrame, 1);
   }
@@ -676,10 +675,7 @@ export class Core implements Processor, CoreState {
     if (host === 0) return 0;
     if (!this.mmu.global) slot.hasLocal = true;
     const shift = this.mmu.blockShift;
-    const index = this.code.find(host, this.context, (offset) => {
-      const low = (lo >>> 0) + offset;
-      return this.fetchHost((hi + Math.floor(low / 0x1_0000_0000)) | 0, low | 0);
-    });
+    const index = this.code.find(host, this.context);
     slot.fillJump(hi, lo, index, shift);
     return index;
   }

@@ -1,6 +1,7 @@
 import { CC } from '../a64/flags.ts';
-import { REGION_TYPE, type Region } from '../a64/region.ts';
+import { REGION_TYPE } from '../a64/region.ts';
 import { MISS, TLB } from '../a64/translator.ts';
+import { makeFastHelpers } from '../fp/fast-helpers.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import { F } from './frame.ts';
@@ -82,13 +83,16 @@ function importFunction(b: CodeBuffer, name: string, type: number): void {
   b.u32(type);
 }
 
-function importMemory(b: CodeBuffer, pages: number): void {
+/** Any memory fits: what is made for one machine can be used in another. */
+const MOST_PAGES = 65536;
+
+function importMemory(b: CodeBuffer): void {
   b.name('e');
   b.name('memory');
   b.u8(2);
   b.u8(3);
-  b.u32(pages);
-  b.u32(pages);
+  b.u32(1);
+  b.u32(MOST_PAGES);
 }
 
 function importTable(b: CodeBuffer): void {
@@ -123,14 +127,14 @@ export type RuntimeExports = WebAssembly.Exports & {
 };
 
 /** Instantiates the runtime; puts the stub that leaves to the core at index 0 of the table. */
-export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, host: RuntimeHost): RuntimeExports {
+export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table, host: RuntimeHost): RuntimeExports {
   const out = new CodeBuffer();
   const scratch = new CodeBuffer();
   out.append(HEADER);
   writeTypes(out, scratch);
   out.section(2, scratch, (b) => {
     b.u32(8);
-    importMemory(b, pages);
+    importMemory(b);
     importTable(b);
     importFunction(b, 'readMiss', 5); // 0
     importFunction(b, 'writeMiss', 5); // 1
@@ -283,7 +287,7 @@ export function makeRuntime(memory: WebAssembly.Memory, pages: number, table: We
   };
   const exports = new WebAssembly.Instance(module, { e: imports }).exports;
   table.set(0, exports['leave']);
-  return exports as RuntimeExports;
+  return { ...exports, helper: makeFastHelpers(memory, imports.helper) } as unknown as RuntimeExports;
 }
 
 /** Builds modules of regions and instantiates them; their functions go into the table from `base` on. */
@@ -293,13 +297,13 @@ export class RegionModules {
   private readonly prefix: Uint8Array<ArrayBuffer>;
   private readonly imports: WebAssembly.Imports;
 
-  constructor(memory: WebAssembly.Memory, pages: number, table: WebAssembly.Table, runtime: RuntimeExports) {
+  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, runtime: RuntimeExports) {
     const { out, scratch } = this;
     out.append(HEADER);
     writeTypes(out, scratch);
     out.section(2, scratch, (b) => {
       b.u32(2 + REGION_IMPORTS.length);
-      importMemory(b, pages);
+      importMemory(b);
       importTable(b);
       for (const [name, type] of REGION_IMPORTS) importFunction(b, name, type);
     });
@@ -307,14 +311,14 @@ export class RegionModules {
     this.imports = { e: { ...runtime, memory, table } };
   }
 
-  /** The module's bytes: the regions' functions in order, placed into the table from `base` on. */
-  encode(regions: readonly Region[], base: number): Uint8Array<ArrayBuffer> {
+  /** The module's bytes: functions with these bodies in order, placed into the table from `base` on. */
+  encode(bodies: readonly Uint8Array[], base: number): Uint8Array<ArrayBuffer> {
     const { out, scratch } = this;
     out.reset();
     out.append(this.prefix);
     out.section(3, scratch, (b) => {
-      b.u32(regions.length);
-      for (let i = 0; i < regions.length; i++) b.u32(REGION_TYPE);
+      b.u32(bodies.length);
+      for (let i = 0; i < bodies.length; i++) b.u32(REGION_TYPE);
     });
     out.section(9, scratch, (b) => {
       b.u32(1);
@@ -322,14 +326,14 @@ export class RegionModules {
       b.u8(W.i32_const);
       b.s32(base);
       b.u8(W.end);
-      b.u32(regions.length);
-      for (let i = 0; i < regions.length; i++) b.u32(REGION_IMPORTS.length + i);
+      b.u32(bodies.length);
+      for (let i = 0; i < bodies.length; i++) b.u32(REGION_IMPORTS.length + i);
     });
     out.section(10, scratch, (b) => {
-      b.u32(regions.length);
-      for (const region of regions) {
-        b.u32(region.body.length);
-        b.append(region.body);
+      b.u32(bodies.length);
+      for (const body of bodies) {
+        b.u32(body.length);
+        b.append(body);
       }
     });
     return out.view();

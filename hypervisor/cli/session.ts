@@ -53,6 +53,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     restarts: flags.reboot,
     output: exec?.output ?? process.stdout,
     trace,
+    keepTranslations: true,
     ...(exec === undefined && { input: process.stdin }),
     ...(interactive && {
       keys: {

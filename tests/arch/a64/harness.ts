@@ -98,9 +98,14 @@ export class Harness {
 
   private instantiate(regions: readonly Region[]): Compiled[] {
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 + regions.length });
-    const runtime = makeRuntime(this.memory, PAGES, table, this.host);
-    const modules = new RegionModules(this.memory, PAGES, table, runtime);
-    modules.instantiate(modules.encode(regions, 1));
+    const runtime = makeRuntime(this.memory, table, this.host);
+    const modules = new RegionModules(this.memory, table, runtime);
+    modules.instantiate(
+      modules.encode(
+        regions.map((r) => r.body),
+        1,
+      ),
+    );
     return regions.map((_, k) => table.get(1 + k) as Compiled);
   }
 

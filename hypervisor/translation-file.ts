@@ -1,0 +1,80 @@
+/** Translations kept on disk between runs: one file for a kernel and a version of this program, in the user's cache. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CodeCache } from '../arch/core/code-cache.ts';
+import { TranslationStore } from '../arch/core/translation-store.ts';
+
+/** Most bytes of a file; most files of a version. */
+const FILE_LIMIT = 48 << 20;
+const FILES = 8;
+/** New regions that are worth a new file, as a part of the old one's. */
+const WORTH = 1 / 32;
+
+/** The folder for this version of the translator: files of others are of no use. */
+function versionFolder(): { root: string; folder: string } {
+  const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'naxos', 'translations');
+  const hash = createHash('sha256').update(process.version);
+  const arch = fileURLToPath(new URL('../arch/', import.meta.url));
+  for (const name of readdirSync(arch, { recursive: true, encoding: 'utf8' }).sort()) {
+    if (!/\.[jt]s$/.test(name)) continue;
+    const { size, mtimeMs } = statSync(join(arch, name));
+    hash.update(`${name}:${size}:${mtimeMs};`);
+  }
+  return { root, folder: join(root, hash.digest('hex').slice(0, 16)) };
+}
+
+/** Connects a machine's code cache with the file of its kernel. What cannot be read or written is done without. */
+export class TranslationFile {
+  readonly #root: string;
+  readonly #folder: string;
+  readonly #path: string;
+  #code: CodeCache | undefined;
+  #known = 0;
+
+  /** @param kernel the kernel's bytes, or a part that tells it from others */
+  constructor(kernel: Uint8Array) {
+    ({ root: this.#root, folder: this.#folder } = versionFolder());
+    this.#path = join(this.#folder, createHash('sha256').update(kernel).digest('hex').slice(0, 16));
+  }
+
+  /** Gives a new machine's code cache what an earlier run left. */
+  attach(code: CodeCache): void {
+    this.#code = code;
+    code.keepBodies = true;
+    try {
+      const store = TranslationStore.parse(readFileSync(this.#path));
+      if (store === undefined) return;
+      code.load(store);
+      this.#known = store.regions.length;
+    } catch {
+      // None yet, or one that cannot be used: a new one will take its place.
+    }
+  }
+
+  /** Keeps what this run translated. */
+  save(): void {
+    const code = this.#code;
+    if (code === undefined || code.fresh <= this.#known * WORTH) return;
+    const partial = `${this.#path}.${process.pid}`;
+    try {
+      for (const other of readdirSync(this.#root, { withFileTypes: true }))
+        if (join(this.#root, other.name) !== this.#folder)
+          rmSync(join(this.#root, other.name), { recursive: true, force: true });
+    } catch {
+      // The first run.
+    }
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
+      const byAge = files.map((path) => ({ path, time: statSync(path).mtimeMs })).sort((a, b) => b.time - a.time);
+      for (const { path } of byAge.slice(FILES - 1)) rmSync(path, { force: true });
+      writeFileSync(partial, code.save(FILE_LIMIT));
+      renameSync(partial, this.#path);
+    } catch {
+      rmSync(partial, { force: true });
+    }
+  }
+}
