@@ -170,6 +170,8 @@ export class RegionBuilder {
     const t = this.t;
     t.optimize = optimize;
     const blocks = (this.blocks = findBlocks(entry, words, first, MAX_INSTRUCTIONS, isEntry));
+    // One instruction: also a branch to itself leaves.
+    if (context.single) for (const { taken, fall } of blocks) for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
     const s = (this.structure = structure(blocks));
     this.plan = plan(blocks, s, optimize);
     this.entry = entry;

@@ -28,7 +28,7 @@ interface Shape {
 
 const REGISTER_FIELD = /^R[a-z]\d?$/;
 const probe = new Translator();
-const context: Context = { el: 2, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false };
+const context: Context = { el: 2, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
 const shapes = new Map<Instruction, Map<number, Shape>>();
 
 /** Runs the meaning on a probe: which registers does it touch with these fields? */

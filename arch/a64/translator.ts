@@ -64,6 +64,10 @@ export interface Context {
   readonly aligned: boolean;
   /** SCTLR_ELx.SA or SA0: a base that is SP must be aligned to 16 bytes. */
   readonly stackAligned: boolean;
+  /** Software step or breakpoints: a region is one instruction. */
+  readonly single: boolean;
+  /** PSTATE.D decides about debug exceptions of this EL. */
+  readonly debugMasked: boolean;
 }
 
 /**
@@ -80,7 +84,7 @@ export class Translator {
   readonly code = new CodeBuffer();
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
-  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false };
+  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
   /**
    * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and every change of a
    * register goes to the frame at once, so that there is nothing to write back where control leaves.

@@ -4,8 +4,8 @@ import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
 import { accessSyndrome, elementSize } from './access-syndrome.ts';
 import { CodeCache } from './code-cache.ts';
+import { Debug } from './debug.ts';
 import {
-  bit,
   dataAbort,
   exceptionInstruction,
   exceptionReturn,
@@ -85,6 +85,7 @@ export class Core implements Processor, CoreState {
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
   readonly mmu = new Mmu();
+  private readonly debug = new Debug();
   readonly code: CodeCache;
   readonly stats: CoreStats = { tlbMisses: 0, exits: 0, exceptions: 0, mmio: 0 };
   readonly counterFrequency: number;
@@ -123,6 +124,9 @@ export class Core implements Processor, CoreState {
   private correction = 0;
   private exitKind = -1;
   private exitOperand = 0;
+  /** Instructions are looked at one by one: the next one's word, and whether it has been entered. */
+  private singleWord = 0;
+  private singleEntered = false;
   // A write that stands in the bounce buffer.
   private bounceDevice: { device: MmioDevice; offset: number } | undefined;
   private bounceFirst = 0;
@@ -156,7 +160,7 @@ export class Core implements Processor, CoreState {
       readMiss: (frame, info) => this.readMiss(frame, info),
       writeMiss: (frame, info) => this.writeMiss(frame, info),
       commit: (frame) => this.commit(frame),
-      resolve: (frame) => this.resolve(this.i32[(frame + F.ARG0 + 4) >>> 2]!, this.i32[(frame + F.ARG0) >>> 2]!),
+      resolve: (frame) => this.lookUp(this.i32[(frame + F.ARG0 + 4) >>> 2]!, this.i32[(frame + F.ARG0) >>> 2]!),
       exit: (_frame, kind, operand) => this.exit(kind, operand),
       helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
     };
@@ -280,9 +284,26 @@ export class Core implements Processor, CoreState {
       }
       const { frame } = this;
       const pcAt = (frame + F.PC) >>> 2;
+      const { single } = this.debug;
+      if (single) {
+        const step = this.debug.pendingStep(this);
+        if (step !== undefined) {
+          if (this.takeTrap(step)) return 'el2';
+          continue;
+        }
+      }
       if (this.illegal || this.resolve(i32[pcAt + 1]!, i32[pcAt]!) === 0) {
         if (this.fetchFault()) return 'el2';
         continue;
+      }
+      if (single) {
+        const breakpoint = this.debug.breakpoint(this);
+        if (breakpoint !== undefined) {
+          if (this.takeTrap(breakpoint)) return 'el2';
+          continue;
+        }
+        this.singleWord = this.wordAtPc();
+        this.singleEntered = false;
       }
       this.exitKind = -1;
       runtime.enter(frame);
@@ -294,7 +315,7 @@ export class Core implements Processor, CoreState {
       } else if (this.exitKind >= 0) {
         const stop = this.serveExit(this.exitKind, this.exitOperand);
         if (stop !== undefined) return stop;
-      }
+      } else if (single) this.debug.complete(this, this.singleWord);
     }
     return undefined;
   }
@@ -306,7 +327,16 @@ export class Core implements Processor, CoreState {
     this.i32[at + 1] = Math.floor(value / 0x1_0000_0000);
   }
 
-  private advance(bytes: number): void {
+  /** The instruction at PC, which is not in the count yet, is done, wherever control goes now. */
+  private complete(): void {
+    this.retire(1);
+    this.debug.complete(this, this.singleWord);
+  }
+
+  /** The instruction at PC is done: goes on to the next one. */
+  private advance(): void {
+    const bytes = 4;
+    this.complete();
     const at = (this.frame + F.PC) >>> 2;
     const low = (this.i32[at]! >>> 0) + bytes;
     this.i32[at] = low | 0;
@@ -320,6 +350,7 @@ export class Core implements Processor, CoreState {
   /** Takes an exception; true when a hosted EL2 has it. */
   private take(target: 1 | 2, vector: Vector, esr: number, details?: Trap): boolean {
     this.stats.exceptions++;
+    this.debug.left();
     this.onException?.(vector, target, esr);
     takeException(this, target, vector, esr, details);
     if (target === 2 && this.hostedEl2) {
@@ -348,7 +379,7 @@ export class Core implements Processor, CoreState {
       const esr = instructionAbort(this, target, { fsc: fault.fsc, s1ptw: fault.s1ptw });
       return this.takeTrap(this.abort(target, esr, hi, lo));
     }
-    if (this.illegal) return this.takeTrap(illegalState(this));
+    if (this.illegal) return this.takeTrap(this.debug.breakpoint(this) ?? illegalState(this));
     // Mapped, but there is no RAM to execute.
     const target = routeSync(this);
     return this.takeTrap({ target, esr: instructionAbort(this, target, { fsc: FSC_EXTERNAL }), far: this.pc });
@@ -372,8 +403,11 @@ export class Core implements Processor, CoreState {
 
   private serveExit(kind: number, operand: number): StopReason | undefined {
     this.stats.exits++;
-    const taken = (trap: Trap | undefined): StopReason | undefined =>
-      trap !== undefined && this.takeTrap(trap) ? 'el2' : undefined;
+    const taken = (trap: Trap): StopReason | undefined => {
+      // What returns behind itself has been executed: SVC, HVC, SMC.
+      if (trap.pcOffset !== undefined) this.complete();
+      return this.takeTrap(trap) ? 'el2' : undefined;
+    };
     switch (kind) {
       case EXIT.undefined:
         this.onUndefined?.(this.wordAtPc(), this.pc);
@@ -384,7 +418,7 @@ export class Core implements Processor, CoreState {
       case EXIT.smc: {
         const conduit = kind === EXIT.smc ? 'smc' : 'hvc';
         if (this.el !== 0 && this.firmware?.(this, conduit) === true) {
-          this.advance(4);
+          this.advance();
           return undefined;
         }
         return taken(exceptionInstruction(this, conduit, operand));
@@ -395,6 +429,8 @@ export class Core implements Processor, CoreState {
         return taken(undefinedInstruction(this));
       case EXIT.eret:
         if (this.el === 0) return taken(undefinedInstruction(this));
+        this.retire(1);
+        this.debug.left();
         exceptionReturn(this);
         return undefined;
       case EXIT.wfi:
@@ -403,6 +439,7 @@ export class Core implements Processor, CoreState {
       case EXIT.fpTrap:
         return taken(fpTrap(this) ?? undefinedInstruction(this));
       case EXIT.irq:
+        this.debug.complete(this, this.singleWord);
         this.expire();
         return undefined;
       default:
@@ -446,7 +483,7 @@ export class Core implements Processor, CoreState {
       return 1;
     }
     if (!this.mustLeave()) return 0;
-    this.advance(4);
+    this.advance();
     return 1;
   }
 
@@ -473,13 +510,13 @@ export class Core implements Processor, CoreState {
     this.updateTimers();
     if (this.linesDirty) this.updateLines();
     if (pendingInterrupts(this, this.inputs) !== 0) {
-      this.advance(4);
+      this.advance();
       this.expire();
       return undefined;
     }
     const trap = wfxTrap(this, event);
     if (trap !== undefined) return this.takeTrap(trap) ? 'el2' : undefined;
-    this.advance(4);
+    this.advance();
     // WFE: another core's event is never far; let the host have a turn.
     return event ? 'yield' : 'wfi';
   }
@@ -508,6 +545,7 @@ export class Core implements Processor, CoreState {
     const regime = el === 2 || (el === 0 && host) ? 2 : 1;
     const asid = currentAsid(this, regime);
     const vmid = regime === 1 && (hcr & 1) !== 0 ? currentVmid(this) : -1;
+    this.debug.update(this);
     const slot = this.slots.get(el, regime, asid, vmid);
     const controls = this.controls(regime, hcr, hcrHi);
     if (slot.controls !== controls) {
@@ -526,6 +564,8 @@ export class Core implements Processor, CoreState {
       stackSelected: (pstate & PSTATE.SP) !== 0,
       aligned: this.holdsDevice,
       stackAligned: (sctlr & (1 << (el === 0 ? SCTLR.SA0 : SCTLR.SA))) !== 0,
+      single: this.debug.single,
+      debugMasked: this.debug.masked,
     };
     const number = this.code.contextIndex(context);
     if (slot.context !== number) {
@@ -554,7 +594,7 @@ export class Core implements Processor, CoreState {
     const { i32, frame } = this;
     const r = regime === 2 ? [SR.SCTLR_EL2, SR.TCR_EL2] : [SR.SCTLR_EL1, SR.TCR_EL1];
     const sctlr = i32[(frame + r[0]!) >>> 2]! & ((1 << SCTLR.M) | (1 << SCTLR.A) | (1 << SCTLR.WXN));
-    return `${sctlr},${i32[(frame + r[1]!) >>> 2]},${i32[(frame + r[1]! + 4) >>> 2]},${hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE))},${hcrHi}`;
+    return `${sctlr},${i32[(frame + r[1]!) >>> 2]},${i32[(frame + r[1]! + 4) >>> 2]},${hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE))},${hcrHi},${this.debug.watching}`;
   }
 
   invalidateTlb(scope: TlbScope): void {
@@ -666,6 +706,15 @@ export class Core implements Processor, CoreState {
     return pa >= ram.base && pa + size <= ram.base + ram.size ? pa - ram.base + ram.host : 0;
   }
 
+  /** What translated code asks: 0 sends it back here. */
+  private lookUp(hi: number, lo: number): number {
+    if (this.debug.single) {
+      if (this.singleEntered) return 0;
+      this.singleEntered = true;
+    }
+    return this.resolve(hi, lo);
+  }
+
   /** Finds or makes the region at an address and enters it into the jump cache; 0 when it cannot be fetched. */
   private resolve(hi: number, lo: number): number {
     const { i32, slot } = this;
@@ -676,7 +725,7 @@ export class Core implements Processor, CoreState {
     if (!this.mmu.global) slot.hasLocal = true;
     const shift = this.mmu.blockShift;
     const index = this.code.find(host, this.context);
-    slot.fillJump(hi, lo, index, shift);
+    if (!this.debug.single) slot.fillJump(hi, lo, index, shift);
     return index;
   }
 
@@ -738,7 +787,7 @@ export class Core implements Processor, CoreState {
     const slot = unprivileged ? this.unprivilegedSlot : this.slot;
     if (!mmu.global) slot.hasLocal = true;
     if (mmu.userAccessible) slot.hasUser = true;
-    if (!mmu.device || this.holdsDevice) slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
+    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo)) slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
     return host;
   }
 
@@ -764,6 +813,17 @@ export class Core implements Processor, CoreState {
     return false;
   }
 
+  /** Whether a watchpoint stops the access, whose translation has succeeded. */
+  private watched(info: number, hi: number, lo: number, size: number, reads: boolean, writes: boolean): boolean {
+    if (this.debug.watching === '') return false;
+    const unprivileged = (info & MISS.unprivileged) !== 0 && this.unprivilegedSlot !== this.slot;
+    const trap = this.debug.watchpoint(this, hi, lo, size, { reads, writes, unprivileged });
+    if (trap === undefined) return false;
+    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
+    this.trap = trap;
+    return true;
+  }
+
   private readMiss(frame: number, info: number): number {
     const { i32 } = this;
     const lo = i32[(frame + F.ARG0) >>> 2]!;
@@ -778,12 +838,13 @@ export class Core implements Processor, CoreState {
       if (a === 0) return 0;
       const next = lo + first;
       const b = this.part(info, ACCESS.READ, next === 0 || (next | 0) === 0 ? hi + 1 : hi, next | 0, size - first);
-      if (b === 0) return 0;
+      if (b === 0 || this.watched(info, hi, lo, size, true, false)) return 0;
       this.u8.copyWithin(bounce, a, a + first);
       this.u8.copyWithin(bounce + first, b, b + size - first);
       return bounce;
     }
     const host = this.access(info, ACCESS.READ, hi, lo, size);
+    if (host !== 0 && this.watched(info, hi, lo, size, true, false)) return 0;
     if (host >= 0) return host;
     return this.deviceRead(info, hi, lo, size, bounce) ? bounce : 0;
   }
@@ -833,7 +894,7 @@ export class Core implements Processor, CoreState {
       if (a === 0) return 0;
       const next = (lo + first) | 0;
       const b = this.part(info, kind, next === 0 ? hi + 1 : hi, next, size - first);
-      if (b === 0) return 0;
+      if (b === 0 || this.watched(info, hi, lo, size, readsToo, true)) return 0;
       this.bounceDevice = undefined;
       this.bounceFirst = a;
       this.bounceSecond = b;
@@ -841,6 +902,7 @@ export class Core implements Processor, CoreState {
       return bounce;
     }
     const host = this.access(info, kind, hi, lo, size);
+    if (host !== 0 && this.watched(info, hi, lo, size, readsToo, true)) return 0;
     if (host >= 0) return host;
     if (atomic) return this.dataFault(info, !readsToo, hi, lo, FSC_UNSUPPORTED_ATOMIC);
     if (lo & (Math.min(size, 4) - 1) || isZva(info)) return this.dataFault(info, true, hi, lo, FSC.ALIGNMENT);

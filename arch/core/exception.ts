@@ -209,6 +209,12 @@ export function instructionAbort(core: CoreState, target: 1 | 2, info: AbortInfo
   return esr(currentEl(core) === target ? EC.INSTRUCTION_ABORT : EC.INSTRUCTION_ABORT_LOWER, iss);
 }
 
+/** Bits of PSTATE that translation, privilege and debug exceptions depend on. */
+function contextBits(core: CoreState): number {
+  const bits = PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT);
+  return (low(core, SR.MDSCR_EL1) & (1 << MDSCR.KDE)) !== 0 ? bits | PSTATE.D : bits;
+}
+
 const NOTHING: Omit<Trap, 'target' | 'esr'> = {};
 
 /**
@@ -260,7 +266,7 @@ export function takeException(
   i32[pc + 1] = i32[vbar + 1]!;
 
   // Nothing that waits is let in by this: the masks are set now.
-  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
+  if ((old ^ pstate) & contextBits(core)) core.contextChanged();
   return target;
 }
 
@@ -311,7 +317,7 @@ export function exceptionReturn(core: CoreState): void {
   // ClearExclusiveLocal.
   i32[(frame + F.EXCL_HOST) >>> 2] = 0;
 
-  if ((old ^ pstate) & (PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT))) core.contextChanged();
+  if ((old ^ pstate) & contextBits(core)) core.contextChanged();
   if (i32[(frame + F.IRQ_PENDING) >>> 2] !== 0) core.interruptsChanged();
 }
 

@@ -150,6 +150,7 @@ export const PHYSICAL_ADDRESS_BITS = 48;
 /** Hardware breakpoints and watchpoints; the last of the breakpoints is context-aware. */
 export const BREAKPOINTS = 6;
 export const WATCHPOINTS = 4;
+export const CONTEXT_BREAKPOINTS = 1;
 
 /** Fields that no feature name decides. */
 const BASE: readonly Field[] = [
@@ -159,7 +160,7 @@ const BASE: readonly Field[] = [
   ['ID_AA64PFR0_EL1', 8, 1],
   ['ID_AA64DFR0_EL1', 12, BREAKPOINTS - 1],
   ['ID_AA64DFR0_EL1', 20, WATCHPOINTS - 1],
-  ['ID_AA64DFR0_EL1', 28, 0],
+  ['ID_AA64DFR0_EL1', 28, CONTEXT_BREAKPOINTS - 1],
   // No OS double lock.
   ['ID_AA64DFR0_EL1', 36, 15],
   // PARange 48 bits, ASID 16 bits; 4K (0), 16K (1) and 64K (0) granules in stage 1 and, as 2, in stage 2.

@@ -266,7 +266,8 @@ const BREAKPOINTS = {
   DBGBVR2_EL1: { at: '2 0 0 2 4', ...BVR },
   DBGBVR3_EL1: { at: '2 0 0 3 4', ...BVR },
   DBGBVR4_EL1: { at: '2 0 0 4 4', ...BVR },
-  DBGBVR5_EL1: { at: '2 0 0 5 4', ...BVR },
+  // Compares contexts too: all bits.
+  DBGBVR5_EL1: { at: '2 0 0 5 4', check: 'debug', effect: 'context' },
   DBGBCR0_EL1: { at: '2 0 0 0 5', ...BCR },
   DBGBCR1_EL1: { at: '2 0 0 1 5', ...BCR },
   DBGBCR2_EL1: { at: '2 0 0 2 5', ...BCR },

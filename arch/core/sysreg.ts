@@ -118,7 +118,11 @@ function random(core: CoreState): bigint {
 }
 
 const contextChanged = (core: CoreState): void => core.contextChanged();
-const interruptsChanged = (core: CoreState): void => core.interruptsChanged();
+const masksChanged = (core: CoreState): void => {
+  core.interruptsChanged();
+  // PSTATE.D decides about debug exceptions.
+  core.contextChanged();
+};
 const DAIF = PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F;
 /** AHP, DN, FZ, RMode; FZ16 with half precision. */
 const FPCR_BITS = Number(bits([26, 22])) | (hasFeature('FEAT_FP16') ? 1 << 19 : 0);
@@ -144,7 +148,7 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   UAO: pstateBits(PSTATE.UAO, contextChanged),
   DIT: pstateBits(PSTATE.DIT),
   SSBS: pstateBits(PSTATE.SSBS),
-  DAIF: pstateBits(DAIF, interruptsChanged),
+  DAIF: pstateBits(DAIF, masksChanged),
   NZCV: {
     read: (core) => BigInt(readNzcv(core) >>> 0),
     write: (core, value) => writeNzcv(core, Number(value & 0xf0000000n) | 0),
@@ -437,7 +441,7 @@ export function writePstateField(core: CoreState, op1: number, op2: number, imm:
       if (verdict !== ALLOWED) {
         return verdictTrap(core, verdict, sysregKey(0, op1, 4, imm, op2), 31, false);
       }
-      if (setPstate(core, imm << 6, field === 0o36 ? -1 : 0)) core.interruptsChanged();
+      if (setPstate(core, imm << 6, field === 0o36 ? -1 : 0)) masksChanged(core);
       return undefined;
     }
   }

@@ -149,7 +149,7 @@ function writeRegister(t: Translator, i: Fields): void {
       t.fpStateChanged();
       return;
     case KEY.DAIF:
-      if (el === 0) break;
+      if (el === 0 || t.context.debugMasked) break;
       setPstate(t, true, () => {
         t.frameLoad(W.i32_load, F.PSTATE);
         t.i32(~DAIF);
@@ -234,7 +234,7 @@ function zeroBlock(t: Translator, i: Fields): void {
 /** MSR (immediate): the DAIF masks change here, the other fields in the core. */
 function writeField(t: Translator, i: { op1: number; op2: number; CRm: number }): void {
   const set = i.op2 === 6;
-  if (i.op1 !== 3 || (!set && i.op2 !== 7) || t.context.el === 0) {
+  if (i.op1 !== 3 || (!set && i.op2 !== 7) || t.context.el === 0 || t.context.debugMasked) {
     t.serve(EXIT.msrImmediate, (i.op1 << 7) | (i.op2 << 4) | i.CRm);
     return;
   }

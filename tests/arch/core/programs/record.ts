@@ -40,7 +40,7 @@ function record(name: string, folder: string): Program {
       ...['-M', 'virt,virtualization=on,gic-version=3', '-cpu', cpu, '-display', 'none', '-monitor', 'none'],
       ...['-serial', 'stdio', '-kernel', elf, ...more],
     ],
-    { timeout: 20_000, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    { timeout: 10_000, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
   return { image, lines: output.split('\n').map((line) => line.trim()).filter(Boolean) };
 }
@@ -55,7 +55,7 @@ try {
     programs[name] = program;
     const ours = runProgram(program.image);
     program.lines.forEach((line, n) => console.log(line === ours[n] ? '  ' : '≠ ', line, line === ours[n] ? '' : `| here ${ours[n]}`));
-    if (ours.length > program.lines.length) console.log('here also', ours.slice(program.lines.length));
+    if (ours.length > program.lines.length) console.log('here also', ours.slice(program.lines.length, program.lines.length + 9));
   }
 } finally {
   rmSync(folder, { recursive: true });

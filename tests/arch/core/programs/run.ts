@@ -44,7 +44,8 @@ export function runProgram(image: string, optimized = false, instructions = 50_0
     area: AREA,
     hostedEl2: false,
     gic: new CpuInterface(board.gic, 0),
-    firmware(self) {
+    firmware(self, conduit) {
+      if (conduit === 'hvc') return false;
       if (self.i32[self.frame >> 2]! >>> 0 === PSCI_SYSTEM_OFF) {
         off = true;
         self.stop();
