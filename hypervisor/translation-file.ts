@@ -48,7 +48,7 @@ export class TranslationFile {
       const store = TranslationStore.parse(readFileSync(this.#path));
       if (store === undefined) return;
       code.load(store);
-      this.#known = store.regions.length;
+      this.#known = store.count;
     } catch {
       // None yet, or one that cannot be used: a new one will take its place.
     }

@@ -74,6 +74,8 @@ export class CodeCache {
   /** `contextBits` of each context. */
   private readonly bits: number[] = [];
   private store: TranslationStore | undefined;
+  /** Regions of the store that have been optimized since. */
+  private readonly superseded = new Set<number>();
   /** Keeps what `save` needs. */
   keepBodies = false;
 
@@ -192,6 +194,8 @@ export class CodeCache {
       k += extents[e + 1]!;
     }
     const body = this.keepBodies ? region.body : undefined;
+    const replaced = entries.get(word);
+    if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
     this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1 });
     if (index >= this.table.length) this.table.grow(4096);
     const bytes = this.modules.encode([region.body], index);
@@ -220,7 +224,7 @@ export class CodeCache {
    */
   load(store: TranslationStore): void {
     const start = performance.now();
-    const count = store.regions.length;
+    const { count } = store;
     while (this.table.length < count + 1) this.table.grow(count + 1 - this.table.length);
     this.modules.instantiate(store.module);
     this.next = count + 1;
@@ -233,7 +237,7 @@ export class CodeCache {
     if (store === undefined || this.eager !== undefined) return undefined;
     const stored = store.find(this.bits[context]!, word, this.i32, pageHost >>> 2);
     if (stored < 0) return undefined;
-    const { extents, words, optimized } = store.regions[stored]!;
+    const { extents, words, optimized } = store.region(stored);
     const entry: Entry = { index: stored + 1, extents, words, stale: false, optimized, samples: 0, body: undefined, stored };
     this.enter(page, context, word, entry);
     this.stats.reused++;
@@ -251,22 +255,28 @@ export class CodeCache {
   /** The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set. */
   save(limit: number): Uint8Array {
     const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer> })[] = [];
+    const { store } = this;
     let size = 0;
+    const keep = (region: (typeof kept)[number]): void => {
+      size += region.body.length + region.words.length * 4;
+      if (size <= limit) kept.push(region);
+    };
+    const bodyOf = ({ bodyOffset, bodyLength }: StoredRegion): Uint8Array<ArrayBuffer> => store!.module.subarray(bodyOffset, bodyOffset + bodyLength);
+    const used = new Set(this.superseded);
     for (const page of this.pages.values()) {
       page.entries.forEach((entries, context) => {
-        for (const [word, entry] of entries) {
-          let { body } = entry;
-          if (entry.stored >= 0) {
-            const from = this.store!.regions[entry.stored]!;
-            body = this.store!.module.subarray(from.bodyOffset, from.bodyOffset + from.bodyLength);
-          }
-          if (body === undefined) continue;
-          size += body.length + entry.words.length * 4;
-          if (size > limit) return;
-          const { extents, words, optimized } = entry;
-          kept.push({ context: this.bits[context]!, word, optimized, extents, words, body });
+        for (const [word, { extents, words, optimized, body, stored }] of entries) {
+          if (stored >= 0) used.add(stored);
+          const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
+          if (code !== undefined) keep({ context: this.bits[context]!, word, optimized, extents, words, body: code });
         }
       });
+    }
+    // What was of no use this time comes last.
+    for (let n = 0; store !== undefined && n < store.count; n++) {
+      if (used.has(n)) continue;
+      const region = store.region(n);
+      keep({ ...region, body: bodyOf(region) });
     }
     const module = this.modules.encode(
       kept.map((r) => r.body),

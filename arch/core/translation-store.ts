@@ -40,47 +40,66 @@ const keyOf = (context: number, word: number, first: number): number =>
   Math.imul(first ^ Math.imul(context * 1024 + word, 0x9e3779b1), 0x85ebca6b);
 
 export class TranslationStore {
-  readonly regions: readonly StoredRegion[];
+  /** Regions in it. */
+  readonly count: number;
   /** The WebAssembly module. */
   readonly module: Uint8Array<ArrayBuffer>;
-  private readonly byKey = new Map<number, number[]>();
+  private readonly index: Int32Array;
+  /** Where each region's record begins. */
+  private readonly records: Int32Array;
+  /** Regions with the same key form a chain: its first one by key, and the next one by region, -1 at the end. */
+  private readonly first = new Map<number, number>();
+  private readonly next: Int32Array;
 
-  private constructor(regions: StoredRegion[], module: Uint8Array<ArrayBuffer>) {
-    this.regions = regions;
+  private constructor(index: Int32Array, records: Int32Array, module: Uint8Array<ArrayBuffer>) {
+    this.count = records.length;
+    this.index = index;
+    this.records = records;
     this.module = module;
-    regions.forEach((r, n) => {
-      const key = keyOf(r.context, r.word, r.words[0]!);
-      const list = this.byKey.get(key);
-      if (list === undefined) this.byKey.set(key, [n]);
-      else list.push(n);
-    });
+    this.next = new Int32Array(records.length);
+    for (let n = 0; n < records.length; n++) {
+      const at = records[n]!;
+      const key = keyOf(index[at]!, index[at + 1]!, index[at + RECORD_WORDS + index[at + 5]!]!);
+      this.next[n] = this.first.get(key) ?? -1;
+      this.first.set(key, n);
+    }
   }
 
   /** Reads a store; undefined when the bytes are not one. */
   static parse(bytes: Uint8Array<ArrayBuffer>): TranslationStore | undefined {
     if (bytes.length < HEADER_BYTES || bytes.byteOffset % 4 !== 0) return undefined;
-    const [magic, count, indexWords, moduleBytes] = new Int32Array(bytes.buffer, bytes.byteOffset, 4);
-    if (magic !== MAGIC || HEADER_BYTES + indexWords! * 4 + moduleBytes! !== bytes.length) return undefined;
+    const header = new Int32Array(bytes.buffer, bytes.byteOffset, 4);
+    const [magic, count, indexWords, moduleBytes] = [header[0]!, header[1]!, header[2]!, header[3]!];
+    if (magic !== MAGIC || HEADER_BYTES + indexWords * 4 + moduleBytes !== bytes.length) return undefined;
     const index = new Int32Array(bytes.buffer, bytes.byteOffset + HEADER_BYTES, indexWords);
-    const regions: StoredRegion[] = [];
+    const records = new Int32Array(Math.min(count, indexWords));
     let at = 0;
-    for (let n = 0; n < count!; n++) {
-      if (at + RECORD_WORDS > index.length) return undefined;
-      const [context, word, optimized, bodyOffset, bodyLength, extents, words] = index.subarray(at, at + RECORD_WORDS);
-      at += RECORD_WORDS;
-      if (extents! < 0 || words! < 1 || at + extents! + words! > index.length) return undefined;
-      regions.push({
-        context: context!,
-        word: word!,
-        optimized: optimized === 1,
-        extents: Array.from(index.subarray(at, at + extents!)),
-        words: index.subarray(at + extents!, at + extents! + words!),
-        bodyOffset: bodyOffset!,
-        bodyLength: bodyLength!,
-      });
-      at += extents! + words!;
+    for (let n = 0; n < count; n++) {
+      const extents = index[at + 5];
+      const words = index[at + 6];
+      if (extents === undefined || words === undefined || extents < 0 || words < 1) return undefined;
+      records[n] = at;
+      at += RECORD_WORDS + extents + words;
     }
-    return new TranslationStore(regions, bytes.subarray(HEADER_BYTES + indexWords! * 4));
+    if (at !== indexWords) return undefined;
+    return new TranslationStore(index, records, bytes.subarray(HEADER_BYTES + indexWords * 4));
+  }
+
+  /** Region `n`. */
+  region(n: number): StoredRegion {
+    const { index } = this;
+    const at = this.records[n]!;
+    const extents = at + RECORD_WORDS;
+    const words = extents + index[at + 5]!;
+    return {
+      context: index[at]!,
+      word: index[at + 1]!,
+      optimized: index[at + 2] === 1,
+      bodyOffset: index[at + 3]!,
+      bodyLength: index[at + 4]!,
+      extents: Array.from(index.subarray(extents, words)),
+      words: index.subarray(words, words + index[at + 6]!),
+    };
   }
 
   /** The bytes of a store. @param regions with their bodies' places in `module` */
@@ -105,13 +124,25 @@ export class TranslationStore {
    * @param base index in `i32` of the page's first word
    */
   find(context: number, word: number, i32: Int32Array, base: number): number {
-    const candidates = this.byKey.get(keyOf(context, word, i32[base + word]!));
-    if (candidates === undefined) return -1;
-    for (const n of candidates) {
-      const region = this.regions[n]!;
-      if (region.context === context && region.word === word && wordsMatch(region.extents, region.words, i32, base)) return n;
+    const { index } = this;
+    for (let n = this.first.get(keyOf(context, word, i32[base + word]!)) ?? -1; n >= 0; n = this.next[n]!) {
+      const at = this.records[n]!;
+      if (index[at] === context && index[at + 1] === word && this.matches(at, i32, base)) return n;
     }
     return -1;
+  }
+
+  private matches(at: number, i32: Int32Array, base: number): boolean {
+    const { index } = this;
+    const extents = at + RECORD_WORDS;
+    const end = extents + index[at + 5]!;
+    let k = end;
+    for (let e = extents; e < end; e += 2) {
+      const first = base + index[e]!;
+      const count = index[e + 1]!;
+      for (let i = 0; i < count; i++) if (i32[first + i] !== index[k++]) return false;
+    }
+    return true;
   }
 }
 
