@@ -15,6 +15,20 @@ export interface SlotKey {
   vmid: number;
 }
 
+/** A block of translation: its number in the low 4 GiB of the address, and log2 of its size. */
+const blockKey = (vaLo: number, shift: number): number => (shift > 31 ? 31 : (vaLo >>> shift) * 32 + shift);
+
+/** Whether one of the 4 KiB pages `first` … `first + count - 1` lies in a block of the set. */
+function holds(blocks: ReadonlySet<number>, shifts: number, first: number, count: number): boolean {
+  for (let rest = shifts; rest !== 0; rest &= rest - 1) {
+    const shift = 31 - Math.clz32(rest & -rest);
+    if (shift === 31) return true;
+    const last = (first + count - 1) >>> (shift - 12);
+    for (let block = first >>> (shift - 12); block <= last; block++) if (blocks.has(block * 32 + shift)) return true;
+  }
+  return false;
+}
+
 /** One TLB with its jump cache, both in machine memory. */
 export class Slot implements SlotKey {
   readonly tlb: number;
@@ -26,17 +40,16 @@ export class Slot implements SlotKey {
   /** Entries that belong to one ASID only; entries that PSTATE.PAN would have kept out. */
   hasLocal = false;
   hasUser = false;
-  /** log2 of the largest block among the entries, and among those of code. */
-  private largestBlock = 12;
-  private largestCode = 12;
   /** Number of the code context that the jump cache was filled for. */
   context = -1;
   /** Control registers that the entries were made under. */
   controls = '';
   used = 0;
-  /** Blocks of translation with entries in the jump cache: the number of the block times 32 plus log2 of its size. */
+  /** Blocks larger than a page with entries in the TLB, and blocks with entries in the jump cache, by `blockKey`. */
+  private readonly blocks = new Set<number>();
   private readonly codeBlocks = new Set<number>();
-  /** The sizes that occur, bit n for 2^n. */
+  /** The sizes that occur there, bit n for 2^n bytes. */
+  private blockShifts = 0;
   private codeShifts = 0;
   private readonly i32: Int32Array;
 
@@ -50,7 +63,8 @@ export class Slot implements SlotKey {
   flush(): void {
     this.i32.fill(-1, this.tlb >>> 2, (this.tlb + TLB.bytes) >>> 2);
     this.hasLocal = this.hasUser = false;
-    this.largestBlock = 12;
+    this.blocks.clear();
+    this.blockShifts = 0;
     this.flushJumps();
   }
 
@@ -61,7 +75,6 @@ export class Slot implements SlotKey {
     this.i32[end - 2] = 0;
     this.codeBlocks.clear();
     this.codeShifts = 0;
-    this.largestCode = 12;
   }
 
   /**
@@ -71,30 +84,22 @@ export class Slot implements SlotKey {
    */
   flushPages(first: number, count: number): boolean {
     const { i32 } = this;
-    if (this.largestBlock > 12) {
-      // The block that an entry is part of may begin anywhere: look at all of them.
+    for (let page = first; page < first + count; page++) {
+      const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+      i32.fill(-1, entry, entry + 4);
+    }
+    if (holds(this.blocks, this.blockShifts, first, count)) {
+      // Other pages of a block: they may be anywhere.
       for (let n = 0; n < TLB.entries; n++) {
         const entry = (this.tlb + n * TLB.entrySize) >>> 2;
         const shift = i32[entry + 5]! - 12;
         const page = i32[entry + 6]!;
         if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift) i32.fill(-1, entry, entry + 4);
       }
-    } else {
-      for (let page = first; page < first + count; page++) {
-        const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
-        i32.fill(-1, entry, entry + 4);
-      }
     }
-    for (let shift = 12; shift <= this.largestCode; shift++) {
-      if (((this.codeShifts >>> shift) & 1) === 0) continue;
-      const last = (first + count - 1) >>> (shift - 12);
-      for (let block = first >>> (shift - 12); block <= last; block++) {
-        if (!this.codeBlocks.has(block * 32 + shift)) continue;
-        this.flushJumps();
-        return true;
-      }
-    }
-    return false;
+    if (!holds(this.codeBlocks, this.codeShifts, first, count)) return false;
+    this.flushJumps();
+    return true;
   }
 
   /**
@@ -113,7 +118,9 @@ export class Slot implements SlotKey {
     i32[entry + 4] = (host - tag) | 0;
     i32[entry + 5] = shift > 31 ? 31 : shift;
     i32[entry + 6] = vaLo >>> 12;
-    if (shift > this.largestBlock) this.largestBlock = shift;
+    if (shift === 12) return;
+    this.blocks.add(blockKey(vaLo, shift));
+    this.blockShifts |= 1 << Math.min(shift, 31);
   }
 
   /** Enters a region into the jump cache. */
@@ -123,10 +130,8 @@ export class Slot implements SlotKey {
     i32[entry] = pcLo;
     i32[entry + 1] = pcHi;
     i32[entry + 2] = index;
-    if (shift > 31) shift = 31;
-    this.codeBlocks.add((pcLo >>> shift) * 32 + shift);
-    this.codeShifts |= 1 << shift;
-    if (shift > this.largestCode) this.largestCode = shift;
+    this.codeBlocks.add(blockKey(pcLo, shift));
+    this.codeShifts |= 1 << Math.min(shift, 31);
   }
 }
 
