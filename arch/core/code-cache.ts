@@ -51,6 +51,8 @@ export interface TranslationStats {
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
 
+const STORE_USE = { free: 0, taken: 1, replaced: 2 } as const;
+
 /** Regions at most; more are not kept (a guest that makes code without end). */
 const MAX_REGIONS = 120_000;
 
@@ -74,6 +76,8 @@ export class CodeCache {
   /** `contextBits` of each context. */
   private readonly bits: number[] = [];
   private store: TranslationStore | undefined;
+  /** Of each of the store's regions: whether its function, in its place in the table, is a page's, or another's by now. */
+  private storeUse = new Uint8Array(0);
   /** Regions of the store that have been optimized since. */
   private readonly superseded = new Set<number>();
   /** Keeps what `save` needs. */
@@ -193,11 +197,12 @@ export class CodeCache {
       words.set(this.i32.subarray(first, first + extents[e + 1]!), k);
       k += extents[e + 1]!;
     }
+    if (this.store !== undefined && index <= this.store.count) this.storeUse[index - 1] = STORE_USE.replaced;
     const body = this.keepBodies ? region.body : undefined;
     const replaced = entries.get(word);
     if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
     this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1 });
-    if (index >= this.table.length) this.table.grow(4096);
+    this.reserve(index);
     const bytes = this.modules.encode([region.body], index);
     const translated = performance.now();
     this.modules.instantiate(bytes);
@@ -209,6 +214,10 @@ export class CodeCache {
     stats.translateMs += translated - start;
     stats.compileMs += performance.now() - translated;
     this.onTranslate?.(pageHost, region);
+  }
+
+  private reserve(index: number): void {
+    if (index >= this.table.length) this.table.grow(4096);
   }
 
   private enter(page: PageCode, context: number, word: number, entry: Entry): void {
@@ -229,6 +238,7 @@ export class CodeCache {
     this.modules.instantiate(store.module);
     this.next = count + 1;
     this.store = store;
+    this.storeUse = new Uint8Array(count);
     this.stats.compileMs += performance.now() - start;
   }
 
@@ -236,9 +246,17 @@ export class CodeCache {
     const { store } = this;
     if (store === undefined || this.eager !== undefined) return undefined;
     const stored = store.find(this.bits[context]!, word, this.i32, pageHost >>> 2);
-    if (stored < 0) return undefined;
+    if (stored < 0 || this.storeUse[stored] === STORE_USE.replaced) return undefined;
+    let index = stored + 1;
+    if (this.storeUse[stored] === STORE_USE.taken) {
+      // Each page has a place of its own in the table, where its code may be made anew.
+      index = this.next++;
+      this.reserve(index);
+      this.table.set(index, this.table.get(stored + 1));
+    }
+    this.storeUse[stored] = STORE_USE.taken;
     const { extents, words, optimized } = store.region(stored);
-    const entry: Entry = { index: stored + 1, extents, words, stale: false, optimized, samples: 0, body: undefined, stored };
+    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored };
     this.enter(page, context, word, entry);
     this.stats.reused++;
     return entry;
@@ -266,7 +284,10 @@ export class CodeCache {
     for (const page of this.pages.values()) {
       page.entries.forEach((entries, context) => {
         for (const [word, { extents, words, optimized, body, stored }] of entries) {
-          if (stored >= 0) used.add(stored);
+          if (stored >= 0) {
+            if (used.has(stored)) continue;
+            used.add(stored);
+          }
           const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
           if (code !== undefined) keep({ context: this.bits[context]!, word, optimized, extents, words, body: code });
         }
