@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hostFuses } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
 
@@ -16,7 +17,8 @@ const WORTH = 1 / 32;
 /** The folder for this version of the translator: files of others are of no use. */
 function versionFolder(): { root: string; folder: string } {
   const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'naxos', 'translations');
-  const hash = createHash('sha256').update(process.version);
+  // What the translator makes of multiply-adds depends on the host's processor.
+  const hash = createHash('sha256').update(`${process.version} ${hostFuses()};`);
   const arch = fileURLToPath(new URL('../arch/', import.meta.url));
   for (const name of readdirSync(arch, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!/\.[jt]s$/.test(name)) continue;
