@@ -1,5 +1,6 @@
 import { F } from '../core/frame.ts';
-import { begin, element, end, register, setElement } from './operations.ts';
+import { halfValue, roundToHalf } from './half.ts';
+import { begin, element, end, halfBits, number, register, setElement, setHalfBits, setNumber } from './operations.ts';
 import * as soft from './softfloat.ts';
 import { BFLOAT, env, FORMATS, SINGLE } from './softfloat.ts';
 
@@ -21,6 +22,45 @@ function fractionBits(argument: number): number {
   return ((argument >> 15) & 31) + (extra & FRACTION_32) + (extra & FRACTION_64);
 }
 
+/** Rounds a number to integral by a mode. */
+function roundNumber(x: number, mode: number): number {
+  switch (mode) {
+    case soft.RN: {
+      const r = Math.floor(x);
+      const rest = x - r;
+      return rest > 0.5 || (rest === 0.5 && r % 2 !== 0) ? r + 1 : r;
+    }
+    case soft.RP:
+      return Math.ceil(x);
+    case soft.RM:
+      return Math.floor(x);
+    case soft.RA: {
+      const t = Math.trunc(x);
+      return Math.abs(x - t) >= 0.5 ? t + Math.sign(x) : t;
+    }
+    default:
+      return Math.trunc(x);
+  }
+}
+
+/** One single as a 32-bit integer by the host; false when it is out of range or a NaN. */
+function integerHost(i32: Int32Array, from: number, to: number, fraction: number, unsigned: boolean, mode: number): boolean {
+  const x = number(i32, from, 2) * 2 ** fraction;
+  const r = roundNumber(x, mode);
+  if (!(unsigned ? r >= 0 && r < 2 ** 32 : r >= -(2 ** 31) && r < 2 ** 31)) return false;
+  i32[to >>> 2] = r;
+  if (r !== x) env.flags |= soft.IXC;
+  return true;
+}
+
+/** One 32-bit integer as a single. */
+function singleHost(i32: Int32Array, from: number, to: number, fraction: number, unsigned: boolean): void {
+  const x = unsigned ? i32[from >>> 2]! >>> 0 : i32[from >>> 2]!;
+  const r = Math.fround(x);
+  if (r !== x) env.flags |= soft.IXC;
+  setNumber(i32, to, 2, r * 2 ** -fraction);
+}
+
 /** Elements of Vn as integers of the same size to Vd. */
 export function fpToInteger(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
   begin(i32, frame);
@@ -32,6 +72,7 @@ export function fpToInteger(i32: Int32Array, u8: Uint8Array, frame: number, argu
   const n = register(frame, argument >> 5);
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
+    if (size === 2 && env.fpcr === 0 && integerHost(i32, n + at, d + at, fractionBits(argument), (extra & UNSIGNED) !== 0, extra & 7)) continue;
     setElement(i32, u8, d + at, size, soft.toFixed(element(i32, u8, n + at, size), f, fractionBits(argument), f.bits, (extra & UNSIGNED) !== 0, extra & 7));
   }
   end(i32, frame, argument & 31, lanes << size);
@@ -48,6 +89,10 @@ export function integerToFp(i32: Int32Array, u8: Uint8Array, frame: number, argu
   const n = register(frame, argument >> 5);
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
+    if (size === 2 && env.fpcr === 0) {
+      singleHost(i32, n + at, d + at, fractionBits(argument), ((argument >>> 25) & UNSIGNED) !== 0);
+      continue;
+    }
     setElement(i32, u8, d + at, size, soft.fromFixed(element(i32, u8, n + at, size), f.bits, fractionBits(argument), ((argument >>> 25) & UNSIGNED) !== 0, f));
   }
   end(i32, frame, argument & 31, lanes << size);
@@ -88,13 +133,37 @@ export function fpToJavaScript(i32: Int32Array, u8: Uint8Array, frame: number, a
   return exact ? 1 : 0;
 }
 
+/**
+ * Converts one element by the host under the default FPCR: halves, whose values all are exact in wider formats and to
+ * which doubles are rounded once. False when the exact software must.
+ */
+function convertHost(i32: Int32Array, u8: Uint8Array, source: number, from: number, target: number, to: number): boolean {
+  if (from === 1) {
+    const x = halfValue(halfBits(u8, source));
+    if (x !== x) return false;
+    setNumber(i32, target, to, x);
+    return true;
+  }
+  if (to !== 1) return false;
+  const r = roundToHalf(number(i32, source, from));
+  if (r < 0) return false;
+  setHalfBits(u8, target, r);
+  return true;
+}
+
 /** FCVT: a scalar of `size` to one of the size in `extra`. */
 export function fpConvert(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
   begin(i32, frame);
   const from = (argument >> 20) & 3;
   const to = (argument >>> 25) & 3;
-  const x = element(i32, u8, register(frame, argument >> 5), from);
-  setElement(i32, u8, register(frame, argument), to, soft.convert(x, FORMATS[from]!, FORMATS[to]!));
+  const source = register(frame, argument >> 5);
+  const target = register(frame, argument);
+  if (env.fpcr === 0 && convertHost(i32, u8, source, from, target, to)) {
+    end(i32, frame, argument & 31, 1 << to);
+    return 0;
+  }
+  const x = element(i32, u8, source, from);
+  setElement(i32, u8, target, to, soft.convert(x, FORMATS[from]!, FORMATS[to]!));
   end(i32, frame, argument & 31, 1 << to);
   return 0;
 }
@@ -104,9 +173,19 @@ export function fpConvertLong(i32: Int32Array, u8: Uint8Array, frame: number, ar
   begin(i32, frame);
   const size = (argument >> 20) & 3;
   const n = register(frame, argument >> 5) + 8 * (argument >>> 25);
+  const d = register(frame, argument);
+  if (size === 1 && env.fpcr === 0) {
+    // Without a NaN: all are read before any is written, as the registers may be the same.
+    const [a, b, c, e] = [0, 2, 4, 6].map((k) => halfValue(halfBits(u8, n + k))) as [number, number, number, number];
+    if (a === a && b === b && c === c && e === e) {
+      [a, b, c, e].forEach((x, k) => setNumber(i32, d + 4 * k, 2, x));
+      end(i32, frame, argument & 31, 16);
+      return 0;
+    }
+  }
   const values: bigint[] = [];
   for (let e = 0; e < 8 >> size; e++) values.push(soft.convert(element(i32, u8, n + (e << size), size), FORMATS[size]!, FORMATS[size + 1]!));
-  values.forEach((value, e) => setElement(i32, u8, register(frame, argument) + (e << (size + 1)), size + 1, value));
+  values.forEach((value, e) => setElement(i32, u8, d + (e << (size + 1)), size + 1, value));
   end(i32, frame, argument & 31, 16);
   return 0;
 }
@@ -127,7 +206,15 @@ export function fpConvertNarrow(i32: Int32Array, u8: Uint8Array, frame: number, 
   const count = (extra & SCALAR) !== 0 ? 1 : 8 >> size;
   const values: bigint[] = [];
   for (let e = 0; e < count; e++) {
-    const x = element(i32, u8, n + (e << (size + 1)), size + 1);
+    const at = n + (e << (size + 1));
+    if (size === 1 && env.fpcr === 0 && (extra & TO_BFLOAT) === 0) {
+      const r = roundToHalf(number(i32, at, 2));
+      if (r >= 0) {
+        values.push(BigInt(r));
+        continue;
+      }
+    }
+    const x = element(i32, u8, at, size + 1);
     if ((extra & TO_BFLOAT) !== 0) values.push(soft.convert(x, SINGLE, BFLOAT));
     else values.push(soft.convert(x, FORMATS[size + 1]!, FORMATS[size]!, (extra & TO_ODD) !== 0 ? soft.RO : soft.roundingMode()));
   }

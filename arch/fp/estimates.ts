@@ -1,3 +1,4 @@
+import { last } from './host.ts';
 import { defaultNaN, DZC, env, FZ, FZ16, HALF, infinity, IOC, isNaN, IXC, OFC, processNaNs, RM, RN, roundingMode, RP, UFC, unpack, zero, type Format } from './softfloat.ts';
 
 /** Reciprocal, reciprocal square root and reciprocal exponent estimates (DDI 0487, RecipEstimate and RecipSqrtEstimate). */
@@ -8,12 +9,44 @@ function recipEstimate(a: number): number {
   return (b + 1) >> 1;
 }
 
-/** The estimate of 1/sqrt(a), `a` 128–511 standing for [0.25, 1.0). */
+/** The estimates of 1/sqrt(a), `a` 128–511 standing for [0.25, 1.0). */
+let roots: Uint16Array | undefined;
+
 function recipSqrtEstimate(a: number): number {
-  const scaled = a < 256 ? 2 * a + 1 : 2 * (((a >> 1) << 1) + 1);
-  let b = 512;
-  while (scaled * (b + 1) * (b + 1) < 1 << 28) b++;
-  return (b + 1) >> 1;
+  roots ??= Uint16Array.from({ length: 512 }, (_, n) => {
+    const scaled = n < 256 ? 2 * n + 1 : 2 * (((n >> 1) << 1) + 1);
+    let b = 512;
+    if (n >= 128) while (scaled * (b + 1) * (b + 1) < 1 << 28) b++;
+    return (b + 1) >> 1;
+  });
+  return roots[a]!;
+}
+
+const single = new Float32Array(1);
+const bits = new Int32Array(single.buffer);
+
+/** FRECPE of a single under the default FPCR, whose result is normal; NaN when the general way must be gone. */
+export function hostReciprocal(a: number, size: number): number {
+  if (size !== 2) return NaN;
+  single[0] = a;
+  const exponent = (bits[0]! >>> 23) & 255;
+  if (exponent === 0 || exponent > 252) return NaN;
+  const estimate = recipEstimate(256 | ((bits[0]! >>> 15) & 255));
+  last.inexact = false;
+  bits[0] = (bits[0]! & 0x80000000) | ((253 - exponent) << 23) | ((estimate & 255) << 15);
+  return single[0]!;
+}
+
+/** FRSQRTE likewise, of a positive normal number. */
+export function hostReciprocalRoot(a: number, size: number): number {
+  if (size !== 2) return NaN;
+  single[0] = a;
+  const exponent = bits[0]! >>> 23;
+  if (exponent === 0 || exponent > 254) return NaN;
+  const scaled = (exponent & 1) === 0 ? 256 | ((bits[0]! >>> 15) & 255) : 128 | ((bits[0]! >>> 16) & 127);
+  last.inexact = false;
+  bits[0] = (((380 - exponent) >> 1) << 23) | ((recipSqrtEstimate(scaled) & 255) << 15);
+  return single[0]!;
 }
 
 export function reciprocalEstimate(x: bigint, f: Format): bigint {

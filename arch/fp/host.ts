@@ -128,7 +128,7 @@ function isOdd(x: number): boolean {
 }
 
 /** x + error rounded to odd: the even neighbour makes way for the odd one on the error's side. */
-function toOdd(x: number, error: number): number {
+export function toOdd(x: number, error: number): number {
   if (error === 0 || isOdd(x)) return x;
   return neighbour(x, error > 0 === x > 0);
 }

@@ -1,5 +1,6 @@
 import { F } from '../core/frame.ts';
 import * as estimates from './estimates.ts';
+import * as half from './half.ts';
 import * as host from './host.ts';
 import * as soft from './softfloat.ts';
 import { env, FORMATS, IXC, type Format } from './softfloat.ts';
@@ -40,15 +41,25 @@ export function setElement(i32: Int32Array, u8: Uint8Array, at: number, size: nu
   }
 }
 
+/** A half's bits. */
+export function halfBits(u8: Uint8Array, at: number): number {
+  return u8[at]! | (u8[at + 1]! << 8);
+}
+
+export function setHalfBits(u8: Uint8Array, at: number, bits: number): void {
+  u8[at] = bits;
+  u8[at + 1] = bits >> 8;
+}
+
 /** One element as a number; NaNs need not keep their bits. */
-function number(i32: Int32Array, at: number, size: number): number {
+export function number(i32: Int32Array, at: number, size: number): number {
   scratch.setInt32(0, i32[at >>> 2]!, true);
   if (size === 2) return scratch.getFloat32(0, true);
   scratch.setInt32(4, i32[(at >>> 2) + 1]!, true);
   return scratch.getFloat64(0, true);
 }
 
-function setNumber(i32: Int32Array, at: number, size: number, value: number): void {
+export function setNumber(i32: Int32Array, at: number, size: number, value: number): void {
   if (size === 2) {
     scratch.setFloat32(0, value, true);
     i32[at >>> 2] = scratch.getInt32(0, true);
@@ -85,7 +96,7 @@ type HostBinary = (a: number, b: number, size: number) => number;
 
 const results: bigint[] = [];
 
-function binary(operation: Binary, fast?: HostBinary): Helper {
+function binary(operation: Binary, fast?: HostBinary, fastHalf?: half.HalfBinary): Helper {
   return (i32, u8, frame, argument) => {
     begin(i32, frame);
     const size = (argument >> 20) & 3;
@@ -111,8 +122,17 @@ function binary(operation: Binary, fast?: HostBinary): Helper {
     const y0 = byElement ? element(i32, u8, indexed, size) : 0n;
     const hosted = fast !== undefined && size >= 2 && env.fpcr === 0;
     const b0 = hosted && byElement ? number(i32, indexed, size) : 0;
+    const halves = fastHalf !== undefined && size === 1 && env.fpcr === 0;
+    const h0 = halves && byElement ? half.halfValue(halfBits(u8, indexed)) : 0;
     for (let e = 0; e < lanes; e++) {
       const at = e << size;
+      if (halves) {
+        const r = fastHalf(half.halfValue(halfBits(u8, n + at)), byElement ? h0 : half.halfValue(halfBits(u8, m + at)));
+        if (r >= 0) {
+          setHalfBits(u8, d + at, r);
+          continue;
+        }
+      }
       if (hosted) {
         const r = fast(number(i32, n + at, size), byElement ? b0 : number(i32, m + at, size), size);
         if (r === r) {
@@ -130,7 +150,7 @@ function binary(operation: Binary, fast?: HostBinary): Helper {
 
 type Unary = (x: bigint, f: Format, extra: number) => bigint;
 
-function unary(operation: Unary, fast?: (a: number, size: number) => number): Helper {
+function unary(operation: Unary, fast?: (a: number, size: number) => number, fastHalf?: (a: number) => number): Helper {
   return (i32, u8, frame, argument) => {
     begin(i32, frame);
     const size = (argument >> 20) & 3;
@@ -139,6 +159,13 @@ function unary(operation: Unary, fast?: (a: number, size: number) => number): He
     const n = register(frame, argument >> 5);
     for (let e = 0; e < lanes; e++) {
       const at = e << size;
+      if (fastHalf !== undefined && size === 1 && env.fpcr === 0) {
+        const r = fastHalf(half.halfValue(halfBits(u8, n + at)));
+        if (r >= 0) {
+          setHalfBits(u8, d + at, r);
+          continue;
+        }
+      }
       if (fast !== undefined && size >= 2 && env.fpcr === 0) {
         const r = fast(number(i32, n + at, size), size);
         if (r === r) {
@@ -154,23 +181,23 @@ function unary(operation: Unary, fast?: (a: number, size: number) => number): He
   };
 }
 
-export const fpAdd = binary(soft.add, host.add);
-export const fpSubtract = binary(soft.subtract, (a, b, size) => host.add(a, -b, size));
-export const fpMultiply = binary(soft.multiply, host.multiply);
-export const fpNegatedMultiply = binary((x, y, f) => soft.negate(soft.multiply(x, y, f), f), (a, b, size) => -host.multiply(a, b, size));
-export const fpDivide = binary(soft.divide, host.divide);
-export const fpMaximum = binary(soft.maximum);
-export const fpMinimum = binary(soft.minimum);
-export const fpMaximumNumber = binary(soft.maximumNumber);
-export const fpMinimumNumber = binary(soft.minimumNumber);
+export const fpAdd = binary(soft.add, host.add, half.add);
+export const fpSubtract = binary(soft.subtract, (a, b, size) => host.add(a, -b, size), half.subtract);
+export const fpMultiply = binary(soft.multiply, host.multiply, half.multiply);
+export const fpNegatedMultiply = binary((x, y, f) => soft.negate(soft.multiply(x, y, f), f), (a, b, size) => -host.multiply(a, b, size), half.negatedMultiply);
+export const fpDivide = binary(soft.divide, host.divide, half.divide);
+export const fpMaximum = binary(soft.maximum, undefined, half.maximum);
+export const fpMinimum = binary(soft.minimum, undefined, half.minimum);
+export const fpMaximumNumber = binary(soft.maximumNumber, undefined, half.maximum);
+export const fpMinimumNumber = binary(soft.minimumNumber, undefined, half.minimum);
 export const fpMultiplyExtended = binary(soft.multiplyExtended);
 export const fpReciprocalStep = binary(soft.reciprocalStep);
 export const fpReciprocalRootStep = binary(soft.reciprocalRootStep);
 export const fpAbsoluteDifference = binary(soft.absoluteDifference);
 
-export const fpSquareRoot = unary(soft.squareRoot, host.squareRoot);
-export const fpReciprocalEstimate = unary(estimates.reciprocalEstimate);
-export const fpReciprocalRootEstimate = unary(estimates.reciprocalRootEstimate);
+export const fpSquareRoot = unary(soft.squareRoot, host.squareRoot, half.squareRoot);
+export const fpReciprocalEstimate = unary(estimates.reciprocalEstimate, estimates.hostReciprocal);
+export const fpReciprocalRootEstimate = unary(estimates.reciprocalRootEstimate, estimates.hostReciprocalRoot);
 export const fpReciprocalExponent = unary(estimates.reciprocalExponent);
 
 /** `extra` of rounding to integral: a mode (7: FPCR's), then whether Inexact is raised. */
@@ -206,8 +233,19 @@ export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, ar
   const y0 = byElement ? element(i32, u8, indexed, size) : 0n;
   const hosted = size >= 2 && env.fpcr === 0;
   const b0 = hosted && byElement ? number(i32, indexed, size) : 0;
+  const halves = size === 1 && env.fpcr === 0;
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
+    if (halves) {
+      const c = half.halfValue(halfBits(u8, a + at));
+      const x = half.halfValue(halfBits(u8, n + at));
+      const y = half.halfValue(byElement ? Number(y0) : halfBits(u8, m + at));
+      const r = half.multiplyAdd((extra & NEGATE_ADDEND) !== 0 ? -c : c, (extra & NEGATE_PRODUCT) !== 0 ? -x : x, y);
+      if (r >= 0) {
+        setHalfBits(u8, d + at, r);
+        continue;
+      }
+    }
     if (hosted) {
       const c = number(i32, a + at, size);
       const x = number(i32, n + at, size);

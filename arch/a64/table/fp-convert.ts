@@ -3,7 +3,7 @@ import * as conversions from '../../fp/conversions.ts';
 import { T, W, WFC, type ValueType } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
-import { callExact, FLOAT, floatConstant, FTYPE, pushExact, scalar, scalarRows, widen } from './fp-emit.ts';
+import { callExact, FLOAT, floatConstant, fpcrDefault, FTYPE, pushExact, scalar, scalarRows, widen } from './fp-emit.ts';
 import { ROUND, roundAway } from './fp-scalar.ts';
 import { simd } from './simd-lanes.ts';
 
@@ -204,11 +204,39 @@ export const fpConvert: readonly Instruction[] = [
   convertFormat(3, 1),
   simd('FJCVTZS', '0 0 0 11110 01 1 11 110 000000 Rn Rd', 'FJCVTZS <Wd>, <Dn>', { feature: 'FEAT_JSCVT' }, (t, i) => {
     t.readHi |= 1 << i.Rn;
-    callExact(t, conversions.fpToJavaScript, { d: 0, n: i.Rn }, [i.Rn]);
+    scalar(t, 3, i.Rn);
+    const x = t.popTemp(T.f64);
+    t.get(x);
+    t.truncSat(WFC.i32_trunc_sat_f64_s);
+    const integer = t.popTemp(T.i32);
+    // Exact when the integer is the same number again; a negative zero is not.
+    t.get(integer);
+    t.op(W.f64_convert_i32_s, W.i64_reinterpret_f64);
+    t.get(x);
+    t.op(W.i64_reinterpret_f64, W.i64_eq);
+    const exact = t.popTemp(T.i32);
+    t.get(x);
+    t.op(W.f64_abs);
+    floatConstant(t, 3, 2 ** 31);
+    t.op(W.f64_lt);
+    t.fpFast();
+    t.op(W.i32_and);
+    t.get(exact);
+    fpcrDefault(t);
+    t.op(W.i32_and, W.i32_or);
+    t.if(
+      T.i32,
+      () => t.get(exact),
+      () => {
+        callExact(t, conversions.fpToJavaScript, { d: 0, n: i.Rn }, [i.Rn]);
+        t.frameLoad(W.i32_load, F.ARG0);
+        t.set(integer);
+      },
+    );
     t.i32(30);
     t.op(W.i32_shl);
     t.setNzcv();
-    t.frameLoad(W.i32_load, F.ARG0);
+    t.get(integer);
     t.setW(i.Rd);
   }),
   simd('BFCVT', '0 0 0 11110 01 1 000110 10000 Rn Rd', 'BFCVT <Hd>, <Sn>', { feature: 'FEAT_BF16' }, (t, i) => {
