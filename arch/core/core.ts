@@ -25,6 +25,7 @@ import {
 import { F, FRAME_SIZE, PSTATE } from './frame.ts';
 import { FP_HELPERS } from './helpers.ts';
 import { ACCESS, currentAsid, currentVmid, FSC, Mmu } from './mmu.ts';
+import { countEvent, countPassed, EVENT, pmuOutput, pmuRuns, untilOverflow } from './pmu.ts';
 import type { Processor, StopReason, Vector } from './processor.ts';
 import { makeRuntime, type RuntimeExports, type RuntimeHost } from './runtime.ts';
 import type { CoreState, TlbScope } from './state.ts';
@@ -44,6 +45,9 @@ const TIMER_INTIDS = [
   [TIMER.EL2_PHYSICAL, 26],
   [TIMER.EL2_VIRTUAL, 28],
 ] as const;
+
+/** PPI of the performance monitors' overflow (BSA): INTID. */
+const PMU_INTID = 23;
 
 /** Instructions between two looks at the clock. */
 const SLICE = 50_000;
@@ -114,6 +118,12 @@ export class Core implements Processor, CoreState {
   /** Counter value at which a timer's output changes next. */
   private nextTimer = 0;
   private timersDirty = true;
+  /** Whether performance counters may be running; instructions retired and counter ticks that they have seen. */
+  private counting = false;
+  private countedInstructions = 0;
+  private countedTicks = 0;
+  /** Retired instructions at which a performance counter overflows. */
+  private nextOverflow = Infinity;
   private context = 0;
   /** Interrupt inputs as INTERRUPT bits. */
   private inputs = 0;
@@ -183,6 +193,7 @@ export class Core implements Processor, CoreState {
   switchFrame(frame: number): void {
     const old = this.frame;
     if (old === frame) return;
+    if (this.counting) this.countEvents();
     const { i32 } = this;
     i32[(frame + F.ICOUNT) >>> 2] = i32[(old + F.ICOUNT) >>> 2]!;
     i32[(frame + F.ICOUNT + 4) >>> 2] = i32[(old + F.ICOUNT + 4) >>> 2]!;
@@ -238,7 +249,7 @@ export class Core implements Processor, CoreState {
 
   /** The asynchronous exception to take now; brings timers and interrupt inputs up to date. */
   private pendingInterrupt(): Interrupt | undefined {
-    if (this.timersDirty || this.counterSource.now() >= this.nextTimer) this.updateTimers();
+    if (this.timersDirty || this.counterSource.now() >= this.nextTimer || this.retired >= this.nextOverflow) this.updateTimers();
     if (this.linesDirty) this.updateLines();
     const { i32, frame, inputs } = this;
     const hcr = i32[(frame + SR.HCR_EL2) >>> 2]!;
@@ -253,7 +264,7 @@ export class Core implements Processor, CoreState {
 
   /** Lets translated code run until the clock or the caller of `run` must be looked at. */
   private setDeadline(): void {
-    const at = Math.min(this.retired + SLICE, this.end);
+    const at = Math.min(this.retired + SLICE, this.end, this.nextOverflow);
     const i = (this.frame + F.DEADLINE) >>> 2;
     this.i32[i] = at | 0;
     this.i32[i + 1] = Math.floor(at / 0x1_0000_0000);
@@ -351,6 +362,10 @@ export class Core implements Processor, CoreState {
   private take(target: 1 | 2, vector: Vector, esr: number, details?: Trap): boolean {
     this.stats.exceptions++;
     this.debug.left();
+    if (this.counting) {
+      this.countEvents();
+      countEvent(this, EVENT.EXC_TAKEN);
+    }
     this.onException?.(vector, target, esr);
     takeException(this, target, vector, esr, details);
     if (target === 2 && this.hostedEl2) {
@@ -431,6 +446,10 @@ export class Core implements Processor, CoreState {
         if (this.el === 0) return taken(undefinedInstruction(this));
         this.retire(1);
         this.debug.left();
+        if (this.counting) {
+          this.countEvents();
+          countEvent(this, EVENT.EXC_RETURN);
+        }
         exceptionReturn(this);
         return undefined;
       case EXIT.wfi:
@@ -652,10 +671,32 @@ export class Core implements Processor, CoreState {
     this.timersDirty = false;
     const outputs = timerOutputs(this);
     this.nextTimer = nextTimerTicks(this);
+    this.updateCounters();
     const { gic } = this;
     if (gic === undefined) return;
     for (const [output, intid] of TIMER_INTIDS) gic.physical.gic.setLine(intid, (outputs & output) !== 0, this.index);
     this.linesDirty = true;
+  }
+
+  countEvents(): void {
+    const { retired } = this;
+    const ticks = this.counterSource.now();
+    if (this.counting) countPassed(this, retired - this.countedInstructions, ticks - this.countedTicks);
+    this.countedInstructions = retired;
+    this.countedTicks = ticks;
+  }
+
+  /** Whether performance counters run now, their overflow, and when to look again. */
+  private updateCounters(): void {
+    this.countEvents();
+    this.counting = pmuRuns(this);
+    this.nextOverflow = Infinity;
+    if (this.counting) {
+      const { instructions, ticks } = untilOverflow(this);
+      this.nextOverflow = this.retired + instructions;
+      this.nextTimer = Math.min(this.nextTimer, this.countedTicks + ticks);
+    }
+    this.gic?.physical.gic.setLine(PMU_INTID, pmuOutput(this), this.index);
   }
 
   private updateLines(): void {

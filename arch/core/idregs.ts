@@ -137,6 +137,8 @@ const IMPLEMENTED: ReadonlySet<Feature> = new Set<Feature>([
   'FEAT_ECV',
   'FEAT_Debugv8p1',
   'FEAT_Debugv8p2',
+  'FEAT_PMUv3',
+  'FEAT_PMUv3p1',
 ]);
 
 /** Whether the processor implements a feature, by its name in the manual (`FEAT_LSE`). */
@@ -151,6 +153,9 @@ export const PHYSICAL_ADDRESS_BITS = 48;
 export const BREAKPOINTS = 6;
 export const WATCHPOINTS = 4;
 export const CONTEXT_BREAKPOINTS = 1;
+
+/** Event counters of the performance monitors. */
+export const EVENT_COUNTERS = 6;
 
 /** Fields that no feature name decides. */
 const BASE: readonly Field[] = [

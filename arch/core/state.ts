@@ -44,7 +44,9 @@ export interface CoreState {
   readonly counterFrequency: number;
   /** Source of RNDR's and RNDRRS's values, 64 bits; the host's without it. */
   random?(): bigint;
-  /** Generic timers' registers changed: the core computes the next deadline and the timers' interrupt lines anew. */
+  /** Brings the performance counters of the frame in use up to date. Call before what decides how they count changes. */
+  countEvents?(): void;
+  /** Registers of generic timers or performance monitors changed: the core computes the next deadline and the timers' interrupt lines anew. */
   timersChanged(): void;
   /** GIC CPU interface registers (ICC_*, ICV_*, ICH_*) by encoding key; undefined result: not there (UNDEFINED). */
   gicRead(key: number): bigint | undefined;

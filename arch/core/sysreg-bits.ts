@@ -69,7 +69,7 @@ export const SCTLR = {
 export const MDSCR = { SS: 0, TDCC: 12, KDE: 13, HDE: 14, MDE: 15 } as const;
 
 /** MDCR_EL2, bit numbers. */
-export const MDCR = { TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11, HPMD: 17, HCCD: 23 } as const;
+export const MDCR = { TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11, HPMD: 17 } as const;
 
 /** A 64-bit mask of bit numbers and of inclusive ranges `[high, low]`. */
 export function bits(...list: readonly (number | readonly [number, number])[]): bigint {

@@ -1,5 +1,5 @@
 import { bits, HCR } from './sysreg-bits.ts';
-import { CLIDR, CTR, idRegister, MIDR, type Feature } from './idregs.ts';
+import { CLIDR, CTR, EVENT_COUNTERS, idRegister, MIDR, type Feature } from './idregs.ts';
 
 /**
  * The system registers, each once: `op0 op1 CRn CRm op2` as MRS and MSR name it (DDI 0487, D17), who may touch it,
@@ -32,6 +32,8 @@ export interface Row {
   /** The register that this encoding reaches at EL2 with HCR_EL2.E2H; op1 = 5 then reaches this one (_EL12, _EL02). */
   e2h?: string;
   feature?: Feature;
+  /** Event of the performance monitors that a write is. */
+  event?: number;
 }
 
 export type Check =
@@ -44,6 +46,13 @@ export type Check =
   | 'debugOs'
   | 'debugRom'
   | 'debugComms'
+  | 'pmu'
+  | 'pmuControl'
+  | 'pmuCycles'
+  | 'pmuCounter'
+  | 'pmuSelect'
+  | 'pmuIncrement'
+  | 'pmuTraps'
   | 'counterFrequency'
   | 'physicalCounter'
   | 'virtualCounter'
@@ -61,6 +70,9 @@ const WO = { readEl: 3 } as const;
 const TVM = { hcrRead: [HCR.TRVM], hcrWrite: [HCR.TVM] } as const;
 const ID = { writeEl: 3, hcrRead: [HCR.TID3] } as const;
 const RAZ = { value: 0n } as const;
+/** Events of the performance monitors. */
+const CID_WRITE_RETIRED = 0x0b;
+const TTBR_WRITE_RETIRED = 0x1c;
 
 const SCTLR_BITS = [0, 1, 2, 3, 4, 12, 14, 15, 16, 18, 19, 20, 23, 26, 44] as const;
 /** EOS, EIS, nTLSMD, LSMAOE: RES1 without FEAT_ExS and FEAT_LSMAOC. */
@@ -138,8 +150,8 @@ const EL1 = {
   },
   ACTLR_EL1: { at: '3 0 1 0 1', ...RAZ, hcrRead: [HCR.TACR], hcrWrite: [HCR.TACR] },
   CPACR_EL1: { at: '3 0 1 0 2', check: 'cpacr', mask: bits(20, 21), effect: 'context', e2h: 'CPTR_EL2' },
-  TTBR0_EL1: { at: '3 0 2 0 0', ...TVM, effect: 'context', e2h: 'TTBR0_EL2' },
-  TTBR1_EL1: { at: '3 0 2 0 1', ...TVM, effect: 'context', e2h: 'TTBR1_EL2' },
+  TTBR0_EL1: { at: '3 0 2 0 0', ...TVM, event: TTBR_WRITE_RETIRED, effect: 'context', e2h: 'TTBR0_EL2' },
+  TTBR1_EL1: { at: '3 0 2 0 1', ...TVM, event: TTBR_WRITE_RETIRED, effect: 'context', e2h: 'TTBR1_EL2' },
   TCR_EL1: { at: '3 0 2 0 2', ...TVM, mask: TCR_EL1_BITS, effect: 'context', e2h: 'TCR_EL2' },
   AFSR0_EL1: { at: '3 0 5 1 0', ...TVM, ...RAZ, e2h: 'AFSR0_EL2' },
   AFSR1_EL1: { at: '3 0 5 1 1', ...TVM, ...RAZ, e2h: 'AFSR1_EL2' },
@@ -155,7 +167,7 @@ const EL1 = {
   LORID_EL1: { at: '3 0 10 4 7', ...RO, ...RAZ, hcrRead: [HCR.TLOR], feature: 'FEAT_LOR' },
   VBAR_EL1: { at: '3 0 12 0 0', mask: bits([63, 11]), e2h: 'VBAR_EL2' },
   ISR_EL1: { at: '3 0 12 1 0', ...RO, computed: true },
-  CONTEXTIDR_EL1: { at: '3 0 13 0 1', ...TVM, mask: bits([31, 0]), e2h: 'CONTEXTIDR_EL2' },
+  CONTEXTIDR_EL1: { at: '3 0 13 0 1', ...TVM, event: CID_WRITE_RETIRED, mask: bits([31, 0]), e2h: 'CONTEXTIDR_EL2' },
   TPIDR_EL1: { at: '3 0 13 0 4' },
   SCXTNUM_EL1: { at: '3 0 13 0 7', check: 'scxtnum', e2h: 'SCXTNUM_EL2', feature: 'FEAT_CSV2_2' },
   TPIDR_EL0: { at: '3 3 13 0 2', el: 0 },
@@ -181,12 +193,12 @@ const EL2 = {
     one: bits(HCR.RW),
     effect: 'context',
   },
-  MDCR_EL2: { at: '3 4 1 1 1', el: 2, mask: bits([11, 0], 17, 23), effect: 'context' },
+  MDCR_EL2: { at: '3 4 1 1 1', el: 2, mask: bits([11, 0], 17), reset: BigInt(EVENT_COUNTERS), effect: 'context' },
   CPTR_EL2: { at: '3 4 1 1 2', el: 2, mask: bits(10, 20, 21, 31), effect: 'context' },
   HSTR_EL2: { at: '3 4 1 1 3', el: 2, mask: bits([15, 0]) },
   HACR_EL2: { at: '3 4 1 1 7', el: 2, ...RAZ },
-  TTBR0_EL2: { at: '3 4 2 0 0', el: 2, effect: 'context' },
-  TTBR1_EL2: { at: '3 4 2 0 1', el: 2, effect: 'context' },
+  TTBR0_EL2: { at: '3 4 2 0 0', el: 2, event: TTBR_WRITE_RETIRED, effect: 'context' },
+  TTBR1_EL2: { at: '3 4 2 0 1', el: 2, event: TTBR_WRITE_RETIRED, effect: 'context' },
   TCR_EL2: { at: '3 4 2 0 2', el: 2, mask: TCR_EL1_BITS, effect: 'context' },
   VTTBR_EL2: { at: '3 4 2 1 0', el: 2, effect: 'context' },
   VTCR_EL2: { at: '3 4 2 1 2', el: 2, mask: bits([19, 0], 21, 22), one: bits(31), effect: 'context' },
@@ -199,7 +211,7 @@ const EL2 = {
   AMAIR_EL2: { at: '3 4 10 3 0', el: 2, ...RAZ },
   VBAR_EL2: { at: '3 4 12 0 0', el: 2, mask: bits([63, 11]) },
   RVBAR_EL2: { at: '3 4 12 0 1', el: 2, ...RO, ...RAZ },
-  CONTEXTIDR_EL2: { at: '3 4 13 0 1', el: 2, mask: bits([31, 0]) },
+  CONTEXTIDR_EL2: { at: '3 4 13 0 1', el: 2, event: CID_WRITE_RETIRED, mask: bits([31, 0]) },
   TPIDR_EL2: { at: '3 4 13 0 2', el: 2 },
   SCXTNUM_EL2: { at: '3 4 13 0 7', el: 2, feature: 'FEAT_CSV2_2' },
 } as const satisfies Record<string, Row>;
@@ -284,6 +296,51 @@ const BREAKPOINTS = {
   DBGWCR3_EL1: { at: '2 0 0 3 7', ...WCR },
 } as const satisfies Record<string, Row>;
 
+const PMU = { el: 0, check: 'pmu', feature: 'FEAT_PMUv3' } as const;
+const COUNTERS_MASK = bits(31, [EVENT_COUNTERS - 1, 0]);
+const COUNTER = { el: 0, mask: bits([31, 0]), check: 'pmuCounter', feature: 'FEAT_PMUv3' } as const;
+/** P, U, NSH and the event. */
+const COUNTER_TYPE = { ...PMU, mask: bits(31, 30, 27, [15, 0]) } as const;
+
+const PERFORMANCE_MONITORS = {
+  // LC: there is no AArch32.
+  PMCR_EL0: { at: '3 3 9 12 0', ...PMU, mask: bits(0, 1, 2, 3, 4, 5), one: bits(6), check: 'pmuControl' },
+  PMCNTENSET_EL0: { at: '3 3 9 12 1', ...PMU, mask: COUNTERS_MASK },
+  PMCNTENCLR_EL0: { at: '3 3 9 12 2', ...PMU, mask: COUNTERS_MASK, computed: true },
+  PMOVSCLR_EL0: { at: '3 3 9 12 3', ...PMU, mask: COUNTERS_MASK, computed: true },
+  PMSWINC_EL0: { at: '3 3 9 12 4', ...PMU, ...WO, computed: true, check: 'pmuIncrement' },
+  PMSELR_EL0: { at: '3 3 9 12 5', ...PMU, mask: bits([4, 0]), check: 'pmuSelect' },
+  PMCEID0_EL0: { at: '3 3 9 12 6', ...PMU, ...RO, computed: true },
+  PMCEID1_EL0: { at: '3 3 9 12 7', ...PMU, ...RO, computed: true },
+  PMCCNTR_EL0: { at: '3 3 9 13 0', ...PMU, check: 'pmuCycles' },
+  PMXEVTYPER_EL0: { at: '3 3 9 13 1', ...PMU, computed: true },
+  PMXEVCNTR_EL0: { at: '3 3 9 13 2', ...COUNTER, computed: true },
+  PMUSERENR_EL0: {
+    at: '3 3 9 14 0',
+    readEl: 0,
+    writeEl: 1,
+    mask: bits([3, 0]),
+    check: 'pmuTraps',
+    feature: 'FEAT_PMUv3',
+  },
+  PMOVSSET_EL0: { at: '3 3 9 14 3', ...PMU, mask: COUNTERS_MASK },
+  PMINTENSET_EL1: { at: '3 0 9 14 1', mask: COUNTERS_MASK, check: 'pmuTraps', feature: 'FEAT_PMUv3' },
+  PMINTENCLR_EL1: { at: '3 0 9 14 2', mask: COUNTERS_MASK, computed: true, check: 'pmuTraps', feature: 'FEAT_PMUv3' },
+  PMCCFILTR_EL0: { at: '3 3 14 15 7', ...PMU, mask: bits(31, 30, 27) },
+  PMEVCNTR0_EL0: { at: '3 3 14 8 0', ...COUNTER },
+  PMEVCNTR1_EL0: { at: '3 3 14 8 1', ...COUNTER },
+  PMEVCNTR2_EL0: { at: '3 3 14 8 2', ...COUNTER },
+  PMEVCNTR3_EL0: { at: '3 3 14 8 3', ...COUNTER },
+  PMEVCNTR4_EL0: { at: '3 3 14 8 4', ...COUNTER },
+  PMEVCNTR5_EL0: { at: '3 3 14 8 5', ...COUNTER },
+  PMEVTYPER0_EL0: { at: '3 3 14 12 0', ...COUNTER_TYPE },
+  PMEVTYPER1_EL0: { at: '3 3 14 12 1', ...COUNTER_TYPE },
+  PMEVTYPER2_EL0: { at: '3 3 14 12 2', ...COUNTER_TYPE },
+  PMEVTYPER3_EL0: { at: '3 3 14 12 3', ...COUNTER_TYPE },
+  PMEVTYPER4_EL0: { at: '3 3 14 12 4', ...COUNTER_TYPE },
+  PMEVTYPER5_EL0: { at: '3 3 14 12 5', ...COUNTER_TYPE },
+} as const satisfies Record<string, Row>;
+
 const GIC = { computed: true } as const;
 const GIC2 = { computed: true, el: 2 } as const;
 
@@ -329,6 +386,7 @@ export const TABLE = {
   ...TIMERS,
   ...DEBUG,
   ...BREAKPOINTS,
+  ...PERFORMANCE_MONITORS,
   ...GIC_REGISTERS,
 } as const;
 

@@ -1,4 +1,4 @@
-import { bit, currentEl, EC, esr, inHost, undefinedInstruction, type Trap } from './exception.ts';
+import { bit, currentEl, EC, esr, inHost, low, undefinedInstruction, type Trap } from './exception.ts';
 import { F, sysregKey } from './frame.ts';
 import type { CoreState } from './state.ts';
 import { HCR, MDCR, MDSCR, SCTLR } from './sysreg-bits.ts';
@@ -85,6 +85,15 @@ function debugTrap(core: CoreState, el: number, control: number): Verdict {
   return all || bit(core, SR.MDCR_EL2, control) ? TRAP_EL2 : ALLOWED;
 }
 
+/** Bits of PMUSERENR_EL0: what EL0 may do. */
+const PMUSERENR = { EN: 1, SW: 2, CR: 4, ER: 8 } as const;
+
+/** The performance monitors: EL0 needs one of the bits `allowed` (-1: none) of PMUSERENR_EL0; MDCR_EL2 traps EL1 and EL0. */
+function pmuVerdict(core: CoreState, el: number, allowed: number, ...traps: number[]): Verdict {
+  if (el === 0 && allowed >= 0 && (low(core, SR.PMUSERENR_EL0) & allowed) === 0) return trapEl0(core);
+  return el < 2 && traps.some((n) => bit(core, SR.MDCR_EL2, n)) ? TRAP_EL2 : ALLOWED;
+}
+
 /** Access to the SIMD and floating-point registers: CPACR_EL1, then CPTR_EL2 in either of its formats. */
 function fpVerdict(core: CoreState, el: number): Verdict {
   const host = inHost(core);
@@ -150,6 +159,13 @@ export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: 
     if (el === 0 && bit(core, SR.MDSCR_EL1, MDSCR.TDCC)) return trapEl0(core);
     return debugTrap(core, el, MDCR.TDA);
   },
+  pmu: (core, el) => pmuVerdict(core, el, PMUSERENR.EN, MDCR.TPM),
+  pmuControl: (core, el) => pmuVerdict(core, el, PMUSERENR.EN, MDCR.TPM, MDCR.TPMCR),
+  pmuCycles: (core, el, read) => pmuVerdict(core, el, PMUSERENR.EN | (read ? PMUSERENR.CR : 0), MDCR.TPM),
+  pmuCounter: (core, el, read) => pmuVerdict(core, el, PMUSERENR.EN | (read ? PMUSERENR.ER : 0), MDCR.TPM),
+  pmuSelect: (core, el) => pmuVerdict(core, el, PMUSERENR.EN | PMUSERENR.ER, MDCR.TPM),
+  pmuIncrement: (core, el) => pmuVerdict(core, el, PMUSERENR.EN | PMUSERENR.SW, MDCR.TPM),
+  pmuTraps: (core, el) => pmuVerdict(core, el, -1, MDCR.TPM),
   counterFrequency: (core, el) => counterControl(core, el, 0, 1),
   physicalCounter: (core, el) => counterControl(core, el, 0, 0) || counterControl2(core, el, 0, 10),
   virtualCounter: (core, el) => counterControl(core, el, 1, 1) || virtualControl(core, el, 14),

@@ -11,6 +11,7 @@ import {
 import { readNzcv, writeNzcv } from './flags.ts';
 import { F, PSTATE, sysregKey } from './frame.ts';
 import { cacheSize, DCZID, hasFeature, MIDR, mpidr } from './idregs.ts';
+import { countEvent, PMCEID0, PMCEID1, PMU_BEHAVIOUR } from './pmu.ts';
 import type { CoreState } from './state.ts';
 import { bits, HCR } from './sysreg-bits.ts';
 import { OPERATIONS } from './sysreg-ops.ts';
@@ -183,6 +184,17 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   CNTV_TVAL_EL0: timerValue('CNTV'),
   CNTHP_TVAL_EL2: timerValue('CNTHP'),
   CNTHV_TVAL_EL2: timerValue('CNTHV'),
+  PMCEID0_EL0: { read: () => PMCEID0 },
+  PMCEID1_EL0: { read: () => PMCEID1 },
+  ...PMU_BEHAVIOUR,
+  MDCR_EL2: {
+    write(core, value) {
+      core.countEvents?.();
+      if (!store(core, SR.MDCR_EL2, value)) return;
+      core.contextChanged();
+      core.timersChanged();
+    },
+  },
   OSLAR_EL1: {
     write(core, value) {
       // OSLSR_EL1: OSLM = 0b10, OSLK.
@@ -250,7 +262,7 @@ function define(name: string, row: Row): void {
     reset: row.reset ?? 0n,
     row,
     plainRead: free && !behaviour?.read && (place >= 0 || row.value !== undefined),
-    plainWrite: free && !behaviour?.write && place >= 0 && !row.effect,
+    plainWrite: free && !behaviour?.write && place >= 0 && !row.effect && row.event === undefined,
     read: behaviour?.read,
     write: behaviour?.write,
     redirect: undefined,
@@ -377,6 +389,7 @@ export function writeSysreg(core: CoreState, key: number, value: bigint, rt: num
   const sysreg = access(core, key, el, false);
   if (typeof sysreg === 'number') return verdictTrap(core, sysreg, key, rt, false);
   const kept = (value & sysreg.mask) | sysreg.one;
+  if (sysreg.row.event !== undefined) countEvent(core, sysreg.row.event);
   if (sysreg.write) {
     sysreg.write(core, kept);
   } else if (sysreg.slot >= 0) {

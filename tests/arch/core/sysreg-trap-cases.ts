@@ -54,7 +54,7 @@ const HCR_BITS = [
 export const ANY_RETURN = 'NOP';
 
 /** Registers that the recorded processor does not have, or that would stop it. */
-const LEFT_OUT = /^(RNDR|SCXTNUM|SP_EL2)/;
+const LEFT_OUT = /^(RNDR|SCXTNUM|SP_EL2|CNTPCTSS|CNTVCTSS|CNTPOFF)/;
 
 /** What is recorded: MRS and MSR of every register that there is, the system instructions, and some others. */
 export function instructions(): Instruction[] {
@@ -124,7 +124,7 @@ export function trapCases(instructions: readonly Instruction[], each: number): T
             (any ? some([0, 1, 2, 2, 3, 6, 7, 8, 9, 20, 21]) : el === 0 ? 0x3c0n : 0x3c5n) |
             some([22, 23, 28, 29, 30, 31], 2),
           hcr,
-          mdcr: some([8, 9, 10, 11], 4),
+          mdcr: some([5, 6, 8, 9, 10, 11], 4),
           cptr: e2h ? some([20, 21, 31], 2) : 0x33ffn | some([10, 31]),
           cnthctl: e2h ? some([0, 1, 8, 9, 10, 11], 2) : some([0, 1], 2),
           sctlr1: 0x30500800n | some([9, 14, 15, 16, 18, 23, 26], 2),

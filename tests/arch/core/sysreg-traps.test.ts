@@ -68,6 +68,10 @@ const QEMU_DIFFERS = [
   /(OSDTR[RT]X|OSECCR|DBGPRCR|DBGCLAIM(SET|CLR)|DBGAUTHSTATUS)_EL1|DBGDTR(TX)?_EL0/,
   // It has no MDSCR_EL1.TDCC.
   /MDCCSR_EL0 at EL0/,
+  // It has no MDCR_EL2.TPMCR.
+  /PMCR_EL0/,
+  // It looks at CNTHCTL_EL2.EL1PCEN in place of EL1PCTEN for EL0.
+  /CNTPCT_EL0 at EL0/,
   // It never traps WFE.
   /WFE/,
   // It exchanges op1 and op2 in the syndrome of MSR DAIFSet and DAIFClr (AArch64.SystemAccessTrapSyndrome).
