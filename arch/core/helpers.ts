@@ -1,7 +1,13 @@
 import * as bfloat from '../fp/bfloat.ts';
 import * as conversions from '../fp/conversions.ts';
 import * as operations from '../fp/operations.ts';
-import { mixedSignAdd, polynomialMultiply, polynomialMultiplyLong, variableShift } from '../fp/vector.ts';
+import {
+  mixedSignAdd,
+  polynomialMultiply,
+  polynomialMultiply64,
+  polynomialMultiplyLong,
+  variableShift,
+} from '../fp/vector.ts';
 
 /**
  * Functions that translated code calls for what is too long, or too rare, to be emitted: exact floating point and a
@@ -28,7 +34,15 @@ export type Helper = (i32: Int32Array, u8: Uint8Array, frame: number, argument: 
 
 /** Operands as one i32: d, n, m, a in 5 bits each, size in 2, lanes in 3, extra in 7. */
 export function packOperands(o: Operands): number {
-  return o.d | ((o.n ?? 0) << 5) | ((o.m ?? 0) << 10) | ((o.a ?? 0) << 15) | ((o.size ?? 0) << 20) | ((o.lanes ?? 0) << 22) | ((o.extra ?? 0) << 25);
+  return (
+    o.d |
+    ((o.n ?? 0) << 5) |
+    ((o.m ?? 0) << 10) |
+    ((o.a ?? 0) << 15) |
+    ((o.size ?? 0) << 20) |
+    ((o.lanes ?? 0) << 22) |
+    ((o.extra ?? 0) << 25)
+  );
 }
 
 /** The helpers by their number. */
@@ -36,6 +50,7 @@ export const FP_HELPERS: readonly Helper[] = [
   variableShift,
   polynomialMultiply,
   polynomialMultiplyLong,
+  polynomialMultiply64,
   mixedSignAdd,
   operations.fpAdd,
   operations.fpSubtract,

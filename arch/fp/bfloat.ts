@@ -32,7 +32,9 @@ function multiplyOdd(x: bigint, y: bigint): bigint {
   if (soft.isNaN(a) || soft.isNaN(b)) return soft.defaultNaN(SINGLE);
   const sign = a.sign ^ b.sign;
   const infinite = [x, y].some((v) => soft.absolute(v, SINGLE) === soft.infinity(SINGLE, 0));
-  const none = (a.m === 0n && soft.absolute(x, SINGLE) !== soft.infinity(SINGLE, 0)) || (b.m === 0n && soft.absolute(y, SINGLE) !== soft.infinity(SINGLE, 0));
+  const none =
+    (a.m === 0n && soft.absolute(x, SINGLE) !== soft.infinity(SINGLE, 0)) ||
+    (b.m === 0n && soft.absolute(y, SINGLE) !== soft.infinity(SINGLE, 0));
   if (infinite) return none ? soft.defaultNaN(SINGLE) : soft.infinity(SINGLE, sign);
   if (none) return soft.zero(SINGLE, sign);
   return finish(sign, a.m * b.m, a.e + b.e);
@@ -75,7 +77,15 @@ export function dot(i32: Int32Array, u8: Uint8Array, frame: number, argument: nu
     for (let e = 0; e < lanes; e++) {
       const n = register(frame, argument >> 5) + 4 * e;
       const m = register(frame, argument >> 10) + 4 * ((extra & BY_ELEMENT) !== 0 ? extra & 7 : e);
-      results.push(dotAdd(element(i32, u8, d + 4 * e, 2), value(i32, u8, n), value(i32, u8, m), value(i32, u8, n + 2), value(i32, u8, m + 2)));
+      results.push(
+        dotAdd(
+          element(i32, u8, d + 4 * e, 2),
+          value(i32, u8, n),
+          value(i32, u8, m),
+          value(i32, u8, n + 2),
+          value(i32, u8, m + 2),
+        ),
+      );
     }
     results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
   });
@@ -90,7 +100,14 @@ export function matrixMultiply(i32: Int32Array, u8: Uint8Array, frame: number, a
       const n = register(frame, argument >> 5) + 8 * (e >> 1);
       const m = register(frame, argument >> 10) + 8 * (e & 1);
       let sum = element(i32, u8, d + 4 * e, 2);
-      for (const k of [0, 4]) sum = dotAdd(sum, value(i32, u8, n + k), value(i32, u8, m + k), value(i32, u8, n + k + 2), value(i32, u8, m + k + 2));
+      for (const k of [0, 4])
+        sum = dotAdd(
+          sum,
+          value(i32, u8, n + k),
+          value(i32, u8, m + k),
+          value(i32, u8, n + k + 2),
+          value(i32, u8, m + k + 2),
+        );
       results.push(sum);
     }
     results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
@@ -106,7 +123,11 @@ export function multiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number, 
   const results: bigint[] = [];
   for (let e = 0; e < 4; e++) {
     const x = value(i32, u8, register(frame, argument >> 5) + 4 * e + 2 * odd);
-    const y = value(i32, u8, register(frame, argument >> 10) + ((extra & BY_ELEMENT) !== 0 ? 2 * (extra & 7) : 4 * e + 2 * odd));
+    const y = value(
+      i32,
+      u8,
+      register(frame, argument >> 10) + ((extra & BY_ELEMENT) !== 0 ? 2 * (extra & 7) : 4 * e + 2 * odd),
+    );
     results.push(soft.multiplyAdd(element(i32, u8, d + 4 * e, 2), x, y, SINGLE));
   }
   results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));

@@ -44,7 +44,14 @@ function roundNumber(x: number, mode: number): number {
 }
 
 /** One single as a 32-bit integer by the host; false when it is out of range or a NaN. */
-function integerHost(i32: Int32Array, from: number, to: number, fraction: number, unsigned: boolean, mode: number): boolean {
+function integerHost(
+  i32: Int32Array,
+  from: number,
+  to: number,
+  fraction: number,
+  unsigned: boolean,
+  mode: number,
+): boolean {
   const x = number(i32, from, 2) * 2 ** fraction;
   const r = roundNumber(x, mode);
   if (!(unsigned ? r >= 0 && r < 2 ** 32 : r >= -(2 ** 31) && r < 2 ** 31)) return false;
@@ -72,8 +79,26 @@ export function fpToInteger(i32: Int32Array, u8: Uint8Array, frame: number, argu
   const n = register(frame, argument >> 5);
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
-    if (size === 2 && env.fpcr === 0 && integerHost(i32, n + at, d + at, fractionBits(argument), (extra & UNSIGNED) !== 0, extra & 7)) continue;
-    setElement(i32, u8, d + at, size, soft.toFixed(element(i32, u8, n + at, size), f, fractionBits(argument), f.bits, (extra & UNSIGNED) !== 0, extra & 7));
+    if (
+      size === 2 &&
+      env.fpcr === 0 &&
+      integerHost(i32, n + at, d + at, fractionBits(argument), (extra & UNSIGNED) !== 0, extra & 7)
+    )
+      continue;
+    setElement(
+      i32,
+      u8,
+      d + at,
+      size,
+      soft.toFixed(
+        element(i32, u8, n + at, size),
+        f,
+        fractionBits(argument),
+        f.bits,
+        (extra & UNSIGNED) !== 0,
+        extra & 7,
+      ),
+    );
   }
   end(i32, frame, argument & 31, lanes << size);
   return 0;
@@ -93,7 +118,19 @@ export function integerToFp(i32: Int32Array, u8: Uint8Array, frame: number, argu
       singleHost(i32, n + at, d + at, fractionBits(argument), ((argument >>> 25) & UNSIGNED) !== 0);
       continue;
     }
-    setElement(i32, u8, d + at, size, soft.fromFixed(element(i32, u8, n + at, size), f.bits, fractionBits(argument), ((argument >>> 25) & UNSIGNED) !== 0, f));
+    setElement(
+      i32,
+      u8,
+      d + at,
+      size,
+      soft.fromFixed(
+        element(i32, u8, n + at, size),
+        f.bits,
+        fractionBits(argument),
+        ((argument >>> 25) & UNSIGNED) !== 0,
+        f,
+      ),
+    );
   }
   end(i32, frame, argument & 31, lanes << size);
   return 0;
@@ -118,7 +155,19 @@ export function generalToFp(i32: Int32Array, u8: Uint8Array, frame: number, argu
   const size = (argument >> 20) & 3;
   const extra = argument >>> 25;
   const x = element(i32, u8, frame + F.ARG0, 3);
-  setElement(i32, u8, register(frame, argument), size, soft.fromFixed(x, (extra & WORD64) !== 0 ? 64 : 32, fractionBits(argument), (extra & UNSIGNED) !== 0, FORMATS[size]!));
+  setElement(
+    i32,
+    u8,
+    register(frame, argument),
+    size,
+    soft.fromFixed(
+      x,
+      (extra & WORD64) !== 0 ? 64 : 32,
+      fractionBits(argument),
+      (extra & UNSIGNED) !== 0,
+      FORMATS[size]!,
+    ),
+  );
   end(i32, frame, argument & 31, 1 << size);
   return 0;
 }
@@ -137,7 +186,14 @@ export function fpToJavaScript(i32: Int32Array, u8: Uint8Array, frame: number, a
  * Converts one element by the host under the default FPCR: halves, whose values all are exact in wider formats and to
  * which doubles are rounded once. False when the exact software must.
  */
-function convertHost(i32: Int32Array, u8: Uint8Array, source: number, from: number, target: number, to: number): boolean {
+function convertHost(
+  i32: Int32Array,
+  u8: Uint8Array,
+  source: number,
+  from: number,
+  target: number,
+  to: number,
+): boolean {
   if (from === 1) {
     const x = halfValue(halfBits(u8, source));
     if (x !== x) return false;
@@ -184,7 +240,8 @@ export function fpConvertLong(i32: Int32Array, u8: Uint8Array, frame: number, ar
     }
   }
   const values: bigint[] = [];
-  for (let e = 0; e < 8 >> size; e++) values.push(soft.convert(element(i32, u8, n + (e << size), size), FORMATS[size]!, FORMATS[size + 1]!));
+  for (let e = 0; e < 8 >> size; e++)
+    values.push(soft.convert(element(i32, u8, n + (e << size), size), FORMATS[size]!, FORMATS[size + 1]!));
   values.forEach((value, e) => setElement(i32, u8, d + (e << (size + 1)), size + 1, value));
   end(i32, frame, argument & 31, 16);
   return 0;
@@ -216,7 +273,10 @@ export function fpConvertNarrow(i32: Int32Array, u8: Uint8Array, frame: number, 
     }
     const x = element(i32, u8, at, size + 1);
     if ((extra & TO_BFLOAT) !== 0) values.push(soft.convert(x, SINGLE, BFLOAT));
-    else values.push(soft.convert(x, FORMATS[size + 1]!, FORMATS[size]!, (extra & TO_ODD) !== 0 ? soft.RO : soft.roundingMode()));
+    else
+      values.push(
+        soft.convert(x, FORMATS[size + 1]!, FORMATS[size]!, (extra & TO_ODD) !== 0 ? soft.RO : soft.roundingMode()),
+      );
   }
   const base = (extra & UPPER) !== 0 ? d + 8 : d;
   values.forEach((value, e) => setElement(i32, u8, base + (e << size), size, value));

@@ -1,5 +1,26 @@
 import { last } from './host.ts';
-import { defaultNaN, DZC, env, FZ, FZ16, HALF, infinity, IOC, isNaN, IXC, OFC, processNaNs, RM, RN, roundingMode, RP, UFC, unpack, zero, type Format } from './softfloat.ts';
+import {
+  defaultNaN,
+  DZC,
+  env,
+  FZ,
+  FZ16,
+  HALF,
+  infinity,
+  IOC,
+  isNaN,
+  IXC,
+  OFC,
+  processNaNs,
+  RM,
+  RN,
+  roundingMode,
+  RP,
+  UFC,
+  unpack,
+  zero,
+  type Format,
+} from './softfloat.ts';
 
 /** Reciprocal, reciprocal square root and reciprocal exponent estimates (DDI 0487, RecipEstimate and RecipSqrtEstimate). */
 

@@ -3,77 +3,29 @@ import { helperId, type Helper } from '../core/helpers.ts';
 import { hostFuses } from '../a64/table/simd-relaxed.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W, WFC, WV } from '../wasm/opcodes.ts';
+import { ARGUMENT, Code, FRAME, register } from './code.ts';
 import { FRACTION_32, FRACTION_64, fpConvert, fpToGeneral, generalToFp, UNSIGNED, WORD64 } from './conversions.ts';
-import { BY_ELEMENT, fpAdd, fpDivide, fpMultiply, fpMultiplyAdd, fpNegatedMultiply, fpSquareRoot, fpSubtract, NEGATE_ADDEND, NEGATE_PRODUCT, PAIRWISE } from './operations.ts';
+import {
+  BY_ELEMENT,
+  fpAdd,
+  fpDivide,
+  fpMultiply,
+  fpMultiplyAdd,
+  fpNegatedMultiply,
+  fpSquareRoot,
+  fpSubtract,
+  NEGATE_ADDEND,
+  NEGATE_PRODUCT,
+  PAIRWISE,
+} from './operations.ts';
 import { IXC, UFC } from './softfloat.ts';
-import { variableShift } from './vector.ts';
+import { polynomialMultiply64, variableShift } from './vector.ts';
 
 /**
  * The helpers' first tier, in WebAssembly: under the default FPCR it notices exact and inexact results by the exact
  * errors of host operations, as host.ts does, and hands on to JavaScript what it cannot decide. Programs whose results
  * are all exact live here, as FPSR.IXC is never set for them; and products with zeros.
  */
-
-/** A function's code: (frame, argument) → 1 when it is done, 0 when JavaScript must decide. */
-class Code {
-  readonly bytes: number[] = [];
-  readonly locals: number[] = [];
-
-  local(type: number): number {
-    return 1 + this.locals.push(type);
-  }
-  op(...opcodes: number[]): this {
-    this.bytes.push(...opcodes);
-    return this;
-  }
-  u(n: number): this {
-    for (; n >= 0x80; n >>>= 7) this.bytes.push((n & 0x7f) | 0x80);
-    return this.op(n);
-  }
-  get(n: number): this {
-    return this.op(W.local_get).u(n);
-  }
-  set(n: number): this {
-    return this.op(W.local_set).u(n);
-  }
-  tee(n: number): this {
-    return this.op(W.local_tee).u(n);
-  }
-  i32(n: number): this {
-    const b = new CodeBuffer();
-    b.s32(n);
-    return this.op(W.i32_const, ...b.view());
-  }
-  i64(n: number | bigint): this {
-    const b = new CodeBuffer();
-    b.s64(n);
-    return this.op(W.i64_const, ...b.view());
-  }
-  f64(n: number): this {
-    return this.op(W.f64_const, ...new Uint8Array(Float64Array.of(n).buffer));
-  }
-  memory(opcode: number, offset: number): this {
-    return this.op(opcode, 0).u(offset);
-  }
-  vector(opcode: number): this {
-    return this.op(0xfd).u(opcode);
-  }
-  vectorMemory(opcode: number, offset: number): this {
-    return this.vector(opcode).op(0).u(offset);
-  }
-  /** Pops an i32: undecided when it is zero. */
-  require(): this {
-    return this.op(W.i32_eqz, W.if, T.void).i32(0).op(W.return, W.end);
-  }
-}
-
-const FRAME = 0;
-const ARGUMENT = 1;
-
-/** Pushes the address of the register whose number is at `shift` in the argument, less F.V. */
-function register(c: Code, shift: number): Code {
-  return c.get(ARGUMENT).i32(shift).op(W.i32_shr_u).i32(31).op(W.i32_and).i32(4).op(W.i32_shl).get(FRAME).op(W.i32_add);
-}
 
 interface Loop {
   n: number;
@@ -85,18 +37,35 @@ interface Loop {
 
 /** A loop over the elements; `body` leaves a result on the stack, which is stored by `store`. The results go through F.ARG0. */
 function elements(c: Code, size: number, body: (l: Loop) => void, store: number): void {
-  const l: Loop = { n: c.local(T.i32), m: c.local(T.i32), a: c.local(T.i32), at: c.local(T.i32), flags: c.local(T.i32) };
+  const l: Loop = {
+    n: c.local(T.i32),
+    m: c.local(T.i32),
+    a: c.local(T.i32),
+    at: c.local(T.i32),
+    flags: c.local(T.i32),
+  };
   const end = c.local(T.i32);
   register(c, 5).set(l.n);
   register(c, 10).set(l.m);
   register(c, 15).set(l.a);
-  c.i32(1 << size).get(ARGUMENT).i32(22).op(W.i32_shr_u).i32(7).op(W.i32_and, W.i32_shl).set(end);
+  c.i32(1 << size)
+    .get(ARGUMENT)
+    .i32(22)
+    .op(W.i32_shr_u)
+    .i32(7)
+    .op(W.i32_and, W.i32_shl)
+    .set(end);
   c.get(FRAME).i32(0).vector(WV.i32x4_splat).vectorMemory(WV.store, F.ARG0);
   c.op(W.loop, T.void);
   c.get(FRAME).get(l.at).op(W.i32_add);
   body(l);
   c.memory(store, F.ARG0);
-  c.get(l.at).i32(1 << size).op(W.i32_add).tee(l.at).get(end).op(W.i32_lt_u, W.br_if, 0, W.end);
+  c.get(l.at)
+    .i32(1 << size)
+    .op(W.i32_add)
+    .tee(l.at)
+    .get(end)
+    .op(W.i32_lt_u, W.br_if, 0, W.end);
   register(c, 0).get(FRAME).vectorMemory(WV.load, F.ARG0).vectorMemory(WV.store, F.V);
   c.get(l.flags).op(W.if, T.void);
   c.get(FRAME).get(FRAME).memory(W.i32_load, F.FPSR).get(l.flags).op(W.i32_or).memory(W.i32_store, F.FPSR);
@@ -138,7 +107,15 @@ function operation(kind: Kind, size: number): Code {
   };
   /** The f64 in `r` rounded to single in `narrow`; adds to `inexact`. */
   const narrowResult = (): void => {
-    c.get(r).op(W.f32_demote_f64).tee(narrow).op(W.f64_promote_f32).get(r).op(W.f64_ne).get(inexact).op(W.i32_or).set(inexact);
+    c.get(r)
+      .op(W.f32_demote_f64)
+      .tee(narrow)
+      .op(W.f64_promote_f32)
+      .get(r)
+      .op(W.f64_ne)
+      .get(inexact)
+      .op(W.i32_or)
+      .set(inexact);
   };
   const within = (value: number, low: number, high: number): void => {
     c.get(value).op(W.f64_abs).f64(low).op(W.f64_gt).get(value).op(W.f64_abs).f64(high).op(W.f64_lt, W.i32_and);
@@ -152,14 +129,25 @@ function operation(kind: Kind, size: number): Code {
   const flags = (l: Loop): void => {
     c.get(inexact).i32(IXC).op(W.i32_mul);
     if (single && kind !== 'add' && kind !== 'subtract') {
-      c.get(r).op(W.f64_abs).f64(2 ** -126).op(W.f64_lt).get(inexact).op(W.i32_and).i32(UFC).op(W.i32_mul, W.i32_or);
+      c.get(r)
+        .op(W.f64_abs)
+        .f64(2 ** -126)
+        .op(W.f64_lt)
+        .get(inexact)
+        .op(W.i32_and)
+        .i32(UFC)
+        .op(W.i32_mul, W.i32_or);
     }
     c.get(l.flags).op(W.i32_or).set(l.flags);
   };
 
   c.get(FRAME).memory(W.i32_load, F.FPCR).op(W.i32_eqz).require();
   const binary = kind !== 'squareRoot' && kind !== 'multiplyAdd';
-  if (binary) c.get(ARGUMENT).i32(PAIRWISE << 25).op(W.i32_and, W.i32_eqz).require();
+  if (binary)
+    c.get(ARGUMENT)
+      .i32(PAIRWISE << 25)
+      .op(W.i32_and, W.i32_eqz)
+      .require();
   elements(
     c,
     size,
@@ -167,8 +155,21 @@ function operation(kind: Kind, size: number): Code {
       // An element of Vm for all is found once; its step is zero then.
       c.get(l.at).op(W.i32_eqz, W.if, T.void);
       c.i32(-1).set(step);
-      c.get(ARGUMENT).i32(BY_ELEMENT << 25).op(W.i32_and, W.if, T.void).i32(0).set(step);
-      c.get(l.m).get(ARGUMENT).i32(25).op(W.i32_shr_u).i32(7).op(W.i32_and).i32(size).op(W.i32_shl, W.i32_add).set(l.m).op(W.end);
+      c.get(ARGUMENT)
+        .i32(BY_ELEMENT << 25)
+        .op(W.i32_and, W.if, T.void)
+        .i32(0)
+        .set(step);
+      c.get(l.m)
+        .get(ARGUMENT)
+        .i32(25)
+        .op(W.i32_shr_u)
+        .i32(7)
+        .op(W.i32_and)
+        .i32(size)
+        .op(W.i32_shl, W.i32_add)
+        .set(l.m)
+        .op(W.end);
       c.op(W.end);
       c.i32(0).set(inexact);
       load(c, size, l.n, l.at);
@@ -240,7 +241,14 @@ function operation(kind: Kind, size: number): Code {
           within(x, single ? 0 : 1e-280, Infinity);
           c.get(x).f64(0).op(W.f64_gt, W.i32_and).require();
           if (single) {
-            c.get(r).op(W.f32_demote_f64, W.f64_promote_f32).tee(t).get(t).op(W.f64_mul).get(x).op(W.f64_ne).set(inexact);
+            c.get(r)
+              .op(W.f32_demote_f64, W.f64_promote_f32)
+              .tee(t)
+              .get(t)
+              .op(W.f64_mul)
+              .get(x)
+              .op(W.f64_ne)
+              .set(inexact);
           } else {
             fused(r, r, x, true);
             c.f64(0).op(W.f64_ne).set(inexact);
@@ -251,8 +259,20 @@ function operation(kind: Kind, size: number): Code {
         case 'multiplyAdd':
           load(c, size, l.a, l.at);
           c.set(z);
-          c.get(ARGUMENT).i32(NEGATE_PRODUCT << 25).op(W.i32_and, W.if, T.void).get(x).op(W.f64_neg).set(x).op(W.end);
-          c.get(ARGUMENT).i32(NEGATE_ADDEND << 25).op(W.i32_and, W.if, T.void).get(z).op(W.f64_neg).set(z).op(W.end);
+          c.get(ARGUMENT)
+            .i32(NEGATE_PRODUCT << 25)
+            .op(W.i32_and, W.if, T.void)
+            .get(x)
+            .op(W.f64_neg)
+            .set(x)
+            .op(W.end);
+          c.get(ARGUMENT)
+            .i32(NEGATE_ADDEND << 25)
+            .op(W.i32_and, W.if, T.void)
+            .get(z)
+            .op(W.f64_neg)
+            .set(z)
+            .op(W.end);
           c.get(x).get(y).op(W.f64_mul).tee(t).get(z).op(W.f64_add).set(r);
           c.get(z).op(W.f64_abs).f64(Infinity).op(W.f64_lt).require();
           // y holds the rounded product from here on, once its error is known.
@@ -293,7 +313,11 @@ function shifts(): Code {
   const x = c.local(T.i64);
   const by = c.local(T.i64);
   const unsigned = c.local(T.i32);
-  const bit = (n: number): Code => c.get(ARGUMENT).i32(1 << (25 + n)).op(W.i32_and);
+  const bit = (n: number): Code =>
+    c
+      .get(ARGUMENT)
+      .i32(1 << (25 + n))
+      .op(W.i32_and);
   bit(2).op(W.i32_eqz).require();
   bit(0).op(W.i32_eqz, W.i32_eqz).set(unsigned);
   /** Pushes x >> by, as signedness says. */
@@ -351,7 +375,10 @@ function shifts(): Code {
 
 /** Pushes the extra operand's bits, as they stand in the argument. */
 function extra(c: Code, bits: number): Code {
-  return c.get(ARGUMENT).i32(bits << 25).op(W.i32_and);
+  return c
+    .get(ARGUMENT)
+    .i32(bits << 25)
+    .op(W.i32_and);
 }
 
 /** Stores the scalar that `push` pushes in Vd, zero above, and FPSR.IXC where `inexact` is 1; done. */
@@ -360,7 +387,14 @@ function scalarResult(c: Code, store: number, push: () => void, inexact: number)
   register(c, 0);
   push();
   c.memory(store, F.V);
-  c.get(FRAME).get(FRAME).memory(W.i32_load, F.FPSR).get(inexact).i32(IXC).op(W.i32_mul, W.i32_or).memory(W.i32_store, F.FPSR).i32(1);
+  c.get(FRAME)
+    .get(FRAME)
+    .memory(W.i32_load, F.FPSR)
+    .get(inexact)
+    .i32(IXC)
+    .op(W.i32_mul, W.i32_or)
+    .memory(W.i32_store, F.FPSR)
+    .i32(1);
 }
 
 /** FCVTZS and its kin to a general register: a number that is an integer already is every rounding's result. */
@@ -369,7 +403,10 @@ function toGeneral(size: number): Code {
   const x = c.local(T.f64);
   c.get(FRAME).memory(W.i32_load, F.FPCR).op(W.i32_eqz).require();
   // No fraction bits.
-  c.get(ARGUMENT).i32((31 << 15) | ((FRACTION_32 | FRACTION_64) << 25)).op(W.i32_and, W.i32_eqz).require();
+  c.get(ARGUMENT)
+    .i32((31 << 15) | ((FRACTION_32 | FRACTION_64) << 25))
+    .op(W.i32_and, W.i32_eqz)
+    .require();
   register(c, 5);
   if (size === 3) c.memory(W.f64_load, F.V);
   else c.memory(W.f32_load, F.V).op(W.f64_promote_f32);
@@ -377,10 +414,25 @@ function toGeneral(size: number): Code {
   // Within 32 bits, or 53, whatever the integer's width: x ≥ 0 when it is unsigned.
   c.get(x);
   extra(c, UNSIGNED).op(W.if, T.f64).f64(0).op(W.else);
-  extra(c, WORD64).op(W.if, T.f64).f64(-(2 ** 53)).op(W.else).f64(-(2 ** 31)).op(W.end, W.end, W.f64_ge).require();
+  extra(c, WORD64)
+    .op(W.if, T.f64)
+    .f64(-(2 ** 53))
+    .op(W.else)
+    .f64(-(2 ** 31))
+    .op(W.end, W.end, W.f64_ge)
+    .require();
   c.get(x);
-  extra(c, WORD64).op(W.if, T.f64).f64(2 ** 53).op(W.else);
-  extra(c, UNSIGNED).op(W.if, T.f64).f64(2 ** 32).op(W.else).f64(2 ** 31).op(W.end, W.end, W.f64_lt).require();
+  extra(c, WORD64)
+    .op(W.if, T.f64)
+    .f64(2 ** 53)
+    .op(W.else);
+  extra(c, UNSIGNED)
+    .op(W.if, T.f64)
+    .f64(2 ** 32)
+    .op(W.else)
+    .f64(2 ** 31)
+    .op(W.end, W.end, W.f64_lt)
+    .require();
   c.get(FRAME).get(x).op(0xfc, WFC.i64_trunc_sat_f64_s).memory(W.i64_store, F.ARG0).i32(1);
   return c;
 }
@@ -392,7 +444,10 @@ function fromGeneral(size: number): Code {
   const r = c.local(size === 3 ? T.f64 : T.f32);
   const inexact = c.local(T.i32);
   c.get(FRAME).memory(W.i32_load, F.FPCR).op(W.i32_eqz).require();
-  c.get(ARGUMENT).i32((31 << 15) | ((FRACTION_32 | FRACTION_64) << 25)).op(W.i32_and, W.i32_eqz).require();
+  c.get(ARGUMENT)
+    .i32((31 << 15) | ((FRACTION_32 | FRACTION_64) << 25))
+    .op(W.i32_and, W.i32_eqz)
+    .require();
   c.get(FRAME).memory(W.i64_load, F.ARG0).set(x);
   extra(c, WORD64).op(W.i32_eqz, W.if, T.void);
   extra(c, UNSIGNED).op(W.i32_eqz, W.if, T.void).get(x).op(W.i64_extend32_s).set(x).op(W.end, W.end);
@@ -402,8 +457,28 @@ function fromGeneral(size: number): Code {
       : [W.f32_convert_i64_s, W.f32_convert_i64_u, WFC.i64_trunc_sat_f32_s, WFC.i64_trunc_sat_f32_u];
   // The greatest integers come back although they were rounded.
   extra(c, UNSIGNED).op(W.if, T.void);
-  c.get(x).op(unsigned).tee(r).op(0xfc, unsignedBack).get(x).op(W.i64_ne).get(x).i64(-1).op(W.i64_eq, W.i32_or).set(inexact).op(W.else);
-  c.get(x).op(signed).tee(r).op(0xfc, signedBack).get(x).op(W.i64_ne).get(x).i64((1n << 63n) - 1n).op(W.i64_eq, W.i32_or).set(inexact).op(W.end);
+  c.get(x)
+    .op(unsigned)
+    .tee(r)
+    .op(0xfc, unsignedBack)
+    .get(x)
+    .op(W.i64_ne)
+    .get(x)
+    .i64(-1)
+    .op(W.i64_eq, W.i32_or)
+    .set(inexact)
+    .op(W.else);
+  c.get(x)
+    .op(signed)
+    .tee(r)
+    .op(0xfc, signedBack)
+    .get(x)
+    .op(W.i64_ne)
+    .get(x)
+    .i64((1n << 63n) - 1n)
+    .op(W.i64_eq, W.i32_or)
+    .set(inexact)
+    .op(W.end);
   scalarResult(c, size === 3 ? W.f64_store : W.f32_store, () => c.get(r), inexact);
   return c;
 }
@@ -415,13 +490,97 @@ function toSingle(): Code {
   const r = c.local(T.f32);
   const inexact = c.local(T.i32);
   c.get(FRAME).memory(W.i32_load, F.FPCR).op(W.i32_eqz).require();
-  c.get(ARGUMENT).i32((3 << 20) | (3 << 25)).op(W.i32_and).i32((3 << 20) | (2 << 25)).op(W.i32_eq).require();
-  register(c, 5).memory(W.f64_load, F.V).tee(x).op(W.f32_demote_f64).tee(r).op(W.f64_promote_f32).get(x).op(W.f64_ne).set(inexact);
+  c.get(ARGUMENT)
+    .i32((3 << 20) | (3 << 25))
+    .op(W.i32_and)
+    .i32((3 << 20) | (2 << 25))
+    .op(W.i32_eq)
+    .require();
+  register(c, 5)
+    .memory(W.f64_load, F.V)
+    .tee(x)
+    .op(W.f32_demote_f64)
+    .tee(r)
+    .op(W.f64_promote_f32)
+    .get(x)
+    .op(W.f64_ne)
+    .set(inexact);
   // A rounded number must not have underflowed, nor overflowed; an exact one is no NaN.
   c.get(inexact).op(W.i32_eqz);
-  c.get(r).op(W.f32_abs, W.f64_promote_f32).f64(2 ** -126).op(W.f64_gt).get(r).op(W.f32_abs, W.f64_promote_f32).f64(Infinity).op(W.f64_lt, W.i32_and, W.i32_or).require();
+  c.get(r)
+    .op(W.f32_abs, W.f64_promote_f32)
+    .f64(2 ** -126)
+    .op(W.f64_gt)
+    .get(r)
+    .op(W.f32_abs, W.f64_promote_f32)
+    .f64(Infinity)
+    .op(W.f64_lt, W.i32_and, W.i32_or)
+    .require();
   scalarResult(c, W.f32_store, () => c.get(r), inexact);
   return c;
+}
+
+/**
+ * PMULL of doublewords, by Karatsuba's method on 32-bit halves; their carry-less products are integer products of
+ * operands with three empty bits between any two, which hold the carries.
+ */
+function polynomial(): Code {
+  const c = new Code();
+  /** Locals with every fourth bit of the i64 on the stack. */
+  const combs = (): number[] => {
+    const x = c.local(T.i64);
+    c.set(x);
+    return [0, 1, 2, 3].map((r) => {
+      const comb = c.local(T.i64);
+      c.get(x)
+        .i64(0x11111111 * 2 ** r)
+        .op(W.i64_and)
+        .set(comb);
+      return comb;
+    });
+  };
+  const product = (x: readonly number[], y: readonly number[]): number => {
+    for (let r = 0; r < 4; r++) {
+      for (let k = 0; k < 4; k++) {
+        c.get(x[k]!)
+          .get(y[(r - k) & 3]!)
+          .op(W.i64_mul);
+        if (k > 0) c.op(W.i64_xor);
+      }
+      c.i64(0x1111111111111111n << BigInt(r)).op(W.i64_and);
+      if (r > 0) c.op(W.i64_or);
+    }
+    const result = c.local(T.i64);
+    c.set(result);
+    return result;
+  };
+  const [a, b] = [5, 10].map((at) => {
+    const value = c.local(T.i64);
+    register(c, at)
+      .get(ARGUMENT)
+      .i32(25)
+      .op(W.i32_shr_u)
+      .i32(3)
+      .op(W.i32_shl, W.i32_add)
+      .memory(W.i64_load, F.V)
+      .tee(value);
+    const low = combs();
+    c.get(value).i64(32).op(W.i64_shr_u);
+    return { low, high: combs() };
+  }) as [{ low: number[]; high: number[] }, { low: number[]; high: number[] }];
+  const low = product(a.low, b.low);
+  const high = product(a.high, b.high);
+  for (const half of [a, b]) half.low.forEach((local, k) => c.get(local).get(half.high[k]!).op(W.i64_xor).set(local));
+  const middle = product(a.low, b.low);
+  c.get(middle).get(low).get(high).op(W.i64_xor, W.i64_xor).set(middle);
+  register(c, 0).get(low).get(middle).i64(32).op(W.i64_shl, W.i64_xor).memory(W.i64_store, F.V);
+  register(c, 0)
+    .get(high)
+    .get(middle)
+    .i64(32)
+    .op(W.i64_shr_u, W.i64_xor)
+    .memory(W.i64_store, F.V + 8);
+  return c.i32(1);
 }
 
 const KINDS: readonly [Helper, Kind][] = [
@@ -439,12 +598,21 @@ type HelperFunction = (frame: number, id: number, argument: number) => number;
 /** Makes the function that translated code calls for helpers: the first tier before `javascript`. */
 export function makeFastHelpers(memory: WebAssembly.Memory, javascript: HelperFunction): HelperFunction {
   // By helper and size; the errors of products need fused operations.
-  const functions: Code[] = [shifts(), toGeneral(2), toGeneral(3), fromGeneral(2), fromGeneral(3), toSingle()];
+  const functions: Code[] = [
+    shifts(),
+    toGeneral(2),
+    toGeneral(3),
+    fromGeneral(2),
+    fromGeneral(3),
+    toSingle(),
+    polynomial(),
+  ];
   const cases = new Map<number, [single: number, double: number]>([
     [helperId(variableShift), [1, 1]],
     [helperId(fpToGeneral), [2, 3]],
     [helperId(generalToFp), [4, 5]],
     [helperId(fpConvert), [6, 6]],
+    [helperId(polynomialMultiply64), [7, 7]],
   ]);
   if (hostFuses()) {
     for (const [helper, kind] of KINDS) {

@@ -141,7 +141,13 @@ function binary(operation: Binary, fast?: HostBinary, fastHalf?: half.HalfBinary
           continue;
         }
       }
-      setElement(i32, u8, d + at, size, operation(element(i32, u8, n + at, size), byElement ? y0 : element(i32, u8, m + at, size), f));
+      setElement(
+        i32,
+        u8,
+        d + at,
+        size,
+        operation(element(i32, u8, n + at, size), byElement ? y0 : element(i32, u8, m + at, size), f),
+      );
     }
     end(i32, frame, argument & 31, lanes << size);
     return 0;
@@ -184,7 +190,11 @@ function unary(operation: Unary, fast?: (a: number, size: number) => number, fas
 export const fpAdd = binary(soft.add, host.add, half.add);
 export const fpSubtract = binary(soft.subtract, (a, b, size) => host.add(a, -b, size), half.subtract);
 export const fpMultiply = binary(soft.multiply, host.multiply, half.multiply);
-export const fpNegatedMultiply = binary((x, y, f) => soft.negate(soft.multiply(x, y, f), f), (a, b, size) => -host.multiply(a, b, size), half.negatedMultiply);
+export const fpNegatedMultiply = binary(
+  (x, y, f) => soft.negate(soft.multiply(x, y, f), f),
+  (a, b, size) => -host.multiply(a, b, size),
+  half.negatedMultiply,
+);
 export const fpDivide = binary(soft.divide, host.divide, half.divide);
 export const fpMaximum = binary(soft.maximum, undefined, half.maximum);
 export const fpMinimum = binary(soft.minimum, undefined, half.minimum);
@@ -249,7 +259,12 @@ export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, ar
     if (hosted) {
       const c = number(i32, a + at, size);
       const x = number(i32, n + at, size);
-      const r = host.multiplyAdd((extra & NEGATE_ADDEND) !== 0 ? -c : c, (extra & NEGATE_PRODUCT) !== 0 ? -x : x, byElement ? b0 : number(i32, m + at, size), size);
+      const r = host.multiplyAdd(
+        (extra & NEGATE_ADDEND) !== 0 ? -c : c,
+        (extra & NEGATE_PRODUCT) !== 0 ? -x : x,
+        byElement ? b0 : number(i32, m + at, size),
+        size,
+      );
       if (r === r) {
         if (host.last.inexact) env.flags |= IXC;
         setNumber(i32, d + at, size, r);
@@ -369,7 +384,8 @@ export function fpComplexMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: num
   const indexed = (extra & BY_ELEMENT) !== 0 ? (extra & 7) * 2 : -1;
   // A register that is read by element may be the destination.
   const factors: bigint[] = [];
-  for (let e = 0; e < lanes; e++) factors.push(element(i32, u8, m + ((indexed < 0 ? e : indexed + (e & 1)) << size), size));
+  for (let e = 0; e < lanes; e++)
+    factors.push(element(i32, u8, m + ((indexed < 0 ? e : indexed + (e & 1)) << size), size));
   for (let e = 0; e < lanes; e += 2) {
     const x = element(i32, u8, n + ((e + (rotation & 1)) << size), size);
     let r = factors[e + (rotation & 1)]!;
@@ -403,7 +419,9 @@ export function fpMultiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number
     if ((extra & NEGATE_PRODUCT) !== 0) x = soft.negate(x, soft.HALF);
     products.push([x, element(i32, u8, m + 2 * ((extra & BY_ELEMENT) !== 0 ? extra & 7 : base + e), 1)]);
   }
-  products.forEach(([x, y], e) => setElement(i32, u8, d + 4 * e, 2, soft.multiplyAddLong(element(i32, u8, d + 4 * e, 2), x, y)));
+  products.forEach(([x, y], e) =>
+    setElement(i32, u8, d + 4 * e, 2, soft.multiplyAddLong(element(i32, u8, d + 4 * e, 2), x, y)),
+  );
   end(i32, frame, argument & 31, lanes << 2);
   return 0;
 }
@@ -414,7 +432,8 @@ export function unsignedEstimate(i32: Int32Array, _u8: Uint8Array, frame: number
   const lanes = 1 << ((argument >> 22) & 7);
   const n = register(frame, argument >> 5) >>> 2;
   const d = register(frame, argument) >>> 2;
-  const estimate = argument >>> 25 === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
+  const estimate =
+    argument >>> 25 === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
   for (let e = 0; e < lanes; e++) i32[d + e] = estimate(i32[n + e]!);
   end(i32, frame, argument & 31, lanes << 2);
   return 0;

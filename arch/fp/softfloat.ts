@@ -143,7 +143,14 @@ function roundsUp(mode: number, sign: number, odd: boolean, rest: bigint, one: b
 }
 
 /** FPRound of (-1)^sign × m × 2^e, m nonzero; `conversion` as in FPRoundCV. */
-export function round(sign: number, m: bigint, e: number, f: Format, mode = roundingMode(), conversion = false): bigint {
+export function round(
+  sign: number,
+  m: bigint,
+  e: number,
+  f: Format,
+  mode = roundingMode(),
+  conversion = false,
+): bigint {
   const exponent = e + bitLength(m) - 1;
   const minimum = 1 - f.bias;
   if (exponent < minimum && flushes(f) && !(conversion && f === HALF)) {
@@ -330,7 +337,10 @@ export function multiplyAdd(addend: bigint, x: bigint, y: bigint, f: Format): bi
     return infinity(f, sign);
   }
   if (c.kind === INFINITY) return infinity(f, c.sign);
-  const p: Unpacked = a.kind === ZERO || b.kind === ZERO ? { kind: ZERO, sign, m: 0n, e: 0 } : { kind: FINITE, sign, m: a.m * b.m, e: a.e + b.e };
+  const p: Unpacked =
+    a.kind === ZERO || b.kind === ZERO
+      ? { kind: ZERO, sign, m: 0n, e: 0 }
+      : { kind: FINITE, sign, m: a.m * b.m, e: a.e + b.e };
   if (p.kind === ZERO && c.kind === ZERO) return zero(f, c.sign === sign ? sign : roundingMode() === RM ? 1 : 0);
   return sum(c, p, f);
 }
@@ -341,7 +351,8 @@ function order(a: Unpacked, b: Unpacked): number {
   if (value(a) !== value(b)) return value(a) - value(b);
   if (value(a) === 0) return 0;
   let magnitude: number;
-  if (a.kind === INFINITY || b.kind === INFINITY) magnitude = (a.kind === INFINITY ? 1 : 0) - (b.kind === INFINITY ? 1 : 0);
+  if (a.kind === INFINITY || b.kind === INFINITY)
+    magnitude = (a.kind === INFINITY ? 1 : 0) - (b.kind === INFINITY ? 1 : 0);
   else {
     const e = Math.min(a.e, b.e);
     const x = a.m << BigInt(a.e - e);
@@ -360,7 +371,8 @@ function extreme(x: bigint, y: bigint, f: Format, pick: number): bigint {
   const u = order(a, b) * pick > 0 ? a : b;
   if (u.kind === INFINITY) return infinity(f, u.sign);
   // Of two zeros the maximum is negative only when both are.
-  if (u.kind === ZERO) return zero(f, a.kind !== ZERO || b.kind !== ZERO ? u.sign : pick > 0 ? a.sign & b.sign : a.sign | b.sign);
+  if (u.kind === ZERO)
+    return zero(f, a.kind !== ZERO || b.kind !== ZERO ? u.sign : pick > 0 ? a.sign & b.sign : a.sign | b.sign);
   return round(u.sign, u.m, u.e, f);
 }
 
@@ -415,7 +427,10 @@ export function convert(x: bigint, from: Format, to: Format, mode = roundingMode
     if (a.kind === SNAN || alternative) env.flags |= IOC;
     if (alternative) return zero(to, a.sign);
     if ((env.fpcr & DN) !== 0) return defaultNaN(to);
-    const payload = to.fraction > from.fraction ? a.m << BigInt(to.fraction - from.fraction) : a.m >> BigInt(from.fraction - to.fraction);
+    const payload =
+      to.fraction > from.fraction
+        ? a.m << BigInt(to.fraction - from.fraction)
+        : a.m >> BigInt(from.fraction - to.fraction);
     return infinity(to, a.sign) | payload | (1n << BigInt(to.fraction - 1));
   }
   if (a.kind === INFINITY) {
@@ -441,7 +456,14 @@ function toInteger(a: Unpacked, scale: number, mode: number): { magnitude: bigin
 }
 
 /** FPToFixed: saturated to `bits` bits; the result is a pattern of that width. */
-export function toFixed(x: bigint, f: Format, fractionBits: number, bits: number, unsigned: boolean, mode: number): bigint {
+export function toFixed(
+  x: bigint,
+  f: Format,
+  fractionBits: number,
+  bits: number,
+  unsigned: boolean,
+  mode: number,
+): bigint {
   const a = unpack(x, f);
   if (isNaN(a)) {
     env.flags |= IOC;
@@ -552,7 +574,8 @@ function step(x: bigint, y: bigint, f: Format, constant: bigint, halvings: numbe
 /** A half's value, or a NaN with its payload, as a single; FZ16 flushes, AHP does not matter. */
 function widenHalf(x: bigint): bigint {
   const u = unpack(x, HALF);
-  if (isNaN(u) || u.kind === INFINITY) return infinity(SINGLE, u.sign) | (u.m << BigInt(SINGLE.fraction - HALF.fraction));
+  if (isNaN(u) || u.kind === INFINITY)
+    return infinity(SINGLE, u.sign) | (u.m << BigInt(SINGLE.fraction - HALF.fraction));
   if (u.kind === ZERO) return zero(SINGLE, u.sign);
   return round(u.sign, u.m, u.e, SINGLE, RZ);
 }

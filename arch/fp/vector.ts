@@ -165,3 +165,15 @@ export function polynomialMultiplyLong(i32: Int32Array, u8: Uint8Array, frame: n
   for (let e = 0; e < 8; e++) setLane(i32, u8, d + 2 * e, 1, products[e]!);
   return 0;
 }
+
+/** PMULL on doublewords; `extra`: the half of the operands. */
+export function polynomialMultiply64(i32: Int32Array, _u8: Uint8Array, frame: number, argument: number): number {
+  const d = frame + F.V + 16 * (argument & 31);
+  const n = lane64(i32, frame + F.V + 16 * ((argument >> 5) & 31) + 8 * (argument >> 25), true);
+  const m = lane64(i32, frame + F.V + 16 * ((argument >> 10) & 31) + 8 * (argument >> 25), true);
+  let r = 0n;
+  for (let b = 0n; b < 64n; b++) if ((m >> b) & 1n) r ^= n << b;
+  setLane64(i32, d, r);
+  setLane64(i32, d + 8, r >> 64n);
+  return 0;
+}

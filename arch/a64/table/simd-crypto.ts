@@ -1,8 +1,9 @@
 import { INVERSE_SUB_BYTES, SUB_BYTES, type SubstitutionTables } from '../../fp/aes-tables.ts';
+import { polynomialMultiply64 } from '../../fp/vector.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
-import { shift, SHL, SHR_U, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
+import { callHelper, shift, SHL, SHR_U, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
 import { nibbleSwizzle } from './simd-relaxed.ts';
 
 /** AES, polynomial multiplication, SHA-1, SHA-256, SHA-512 and SHA-3. */
@@ -121,78 +122,6 @@ function aesRound(name: string, opcode: string, emit: (t: Translator, x: Local) 
     emit(t, popV(t));
     t.setV(i.Rd);
   });
-}
-
-/** Pushes the carry-less product of two i64 locals of 32 bits: integer products of operands with holes for the carries. */
-function multiply32(t: Translator, x: readonly Local[], y: readonly Local[]): void {
-  for (let r = 0; r < 4; r++) {
-    for (let a = 0; a < 4; a++) {
-      t.get(x[a]!);
-      t.get(y[(r - a) & 3]!);
-      t.op(W.i64_mul);
-      if (a > 0) t.op(W.i64_xor);
-    }
-    t.i64(0x1111111111111111n << BigInt(r));
-    t.op(W.i64_and);
-    if (r > 0) t.op(W.i64_or);
-  }
-}
-
-/** Locals with every fourth bit of the i64 on the stack. */
-function combs(t: Translator): Local[] {
-  const x = t.popTemp(T.i64);
-  return [0, 1, 2, 3].map((r) => {
-    t.get(x);
-    t.i64(0x11111111 * 2 ** r);
-    t.op(W.i64_and);
-    return t.popTemp(T.i64);
-  });
-}
-
-/** The 128-bit carry-less product of one half of two registers, by Karatsuba's method on 32-bit halves. */
-function polynomialMultiply64(t: Translator, n: number, m: number, high: number, d: number): void {
-  const parts = [n, m].map((r) => {
-    t.v(r);
-    t.vlane(WV.i64x2_extract_lane, high);
-    const x = t.popTemp(T.i64);
-    t.get(x);
-    const low = combs(t);
-    t.get(x);
-    t.i64(32);
-    t.op(W.i64_shr_u);
-    return { low, high: combs(t) };
-  });
-  const [a, b] = parts as [{ low: Local[]; high: Local[] }, { low: Local[]; high: Local[] }];
-  multiply32(t, a.low, b.low);
-  const low = t.popTemp(T.i64);
-  multiply32(t, a.high, b.high);
-  const top = t.popTemp(T.i64);
-  const sums = [a, b].map(({ low: l, high: h }) =>
-    l.map((local, k) => {
-      t.get(local);
-      t.get(h[k]!);
-      t.op(W.i64_xor);
-      t.set(local);
-      return local;
-    }),
-  );
-  multiply32(t, sums[0]!, sums[1]!);
-  t.get(low);
-  t.op(W.i64_xor);
-  t.get(top);
-  t.op(W.i64_xor);
-  const middle = t.popTemp(T.i64);
-  t.get(low);
-  t.get(middle);
-  t.i64(32);
-  t.op(W.i64_shl, W.i64_xor);
-  t.vop(WV.i64x2_splat);
-  t.get(top);
-  t.get(middle);
-  t.i64(32);
-  t.op(W.i64_shr_u, W.i64_xor);
-  t.vlane(WV.i64x2_replace_lane, 1);
-  t.setV(d);
 }
 
 /** Elements of Vn, or only `count` of them, as i32 or i64 locals. */
@@ -378,7 +307,9 @@ export const simdCrypto: readonly Instruction[] = [
     mixColumns(t, popV(t));
     t.setV(i.Rd);
   }),
-  simd('PMULL, PMULL2', '0 Q 0 01110 11 1 Rm 1110 00 Rn Rd', 'PMULL{2} <Vd>.1Q, <Vn>.<1D|2D>, <Vm>.<1D|2D>', { feature: 'FEAT_PMULL' }, (t, i) => polynomialMultiply64(t, i.Rn, i.Rm, i.Q, i.Rd)),
+  simd('PMULL, PMULL2', '0 Q 0 01110 11 1 Rm 1110 00 Rn Rd', 'PMULL{2} <Vd>.1Q, <Vn>.<1D|2D>, <Vm>.<1D|2D>', { feature: 'FEAT_PMULL' }, (t, i) =>
+    callHelper(t, polynomialMultiply64, { d: i.Rd, n: i.Rn, m: i.Rm, extra: i.Q }, [i.Rn, i.Rm]),
+  ),
 
   sha1Rounds('SHA1C', '000', choose),
   sha1Rounds('SHA1P', '001', (t, b, c, d) => {
