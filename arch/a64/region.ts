@@ -2,7 +2,7 @@ import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import { CC } from './flags.ts';
 import { findBlocks, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
-import { EXIT, IMPORT, P, Translator, V0, type Context, type Local } from './translator.ts';
+import { EXIT, IMPORT, P, Translator, V0, type Context } from './translator.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {
@@ -147,6 +147,15 @@ function chainOrder(blocks: readonly Block[]): number[] {
   return order;
 }
 
+export interface BuildOptions {
+  /** For speed, as by default; else for little code. */
+  optimize?: boolean;
+  /** Instructions at most, about. */
+  most?: number | undefined;
+  /** Whether another region begins at a word of the page, which this one then jumps to. */
+  isEntry?: ((word: number) => boolean) | undefined;
+}
+
 /** Makes regions; one builder serves a core. */
 export class RegionBuilder {
   private readonly t = new Translator();
@@ -163,13 +172,12 @@ export class RegionBuilder {
   /**
    * Translates the region at word `entry` of a page.
    * @param words holds the page's instruction words, from index `first` on
-   * @param optimize for speed; else for little code
-   * @param isEntry whether another region begins at a word of the page, which this one then jumps to
    */
-  build(entry: number, words: Int32Array, first: number, context: Context, optimize = true, isEntry?: (word: number) => boolean): Region {
+  build(entry: number, words: Int32Array, first: number, context: Context, options: BuildOptions = {}): Region {
+    const { optimize = true, most = MAX_INSTRUCTIONS, isEntry } = options;
     const t = this.t;
     t.optimize = optimize;
-    const blocks = (this.blocks = findBlocks(entry, words, first, MAX_INSTRUCTIONS, isEntry));
+    const blocks = (this.blocks = findBlocks(entry, words, first, most, isEntry));
     // One instruction: also a branch to itself leaves.
     if (context.single) for (const { taken, fall } of blocks) for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
     const s = (this.structure = structure(blocks));
@@ -377,28 +385,37 @@ export class RegionBuilder {
       }
       case 'call':
       case 'callIndirect': {
-        let target: Local | undefined;
-        if (block.flow === 'callIndirect') target = t.popTemp(T.i64);
-        t.pc(4);
-        t.setX(30);
-        t.writeBack();
-        t.get(P.frame);
         const d = block.instructions[block.count - 1]!;
-        const pushTarget = (): void => (target === undefined ? t.pc(d.row.offset!(d.fields)) : t.get(target));
-        pushTarget();
-        t.pc(4);
-        t.get(P.depth);
-        t.i32(1);
-        t.op(W.i32_sub);
-        if (!t.optimize) t.call(IMPORT.jump);
-        else {
+        if (block.flow === 'call' && !t.optimize) {
+          t.writeBack();
+          t.get(P.frame);
+          t.get(P.pc);
+          t.i32(t.pcOffset + d.row.offset!(d.fields));
+          t.i32(t.pcOffset + 4);
+          t.get(P.depth);
+          t.call(IMPORT.link);
+        } else {
+          const target = block.flow === 'callIndirect' ? t.popTemp(T.i64) : undefined;
+          const pushTarget = (): void => (target === undefined ? t.pc(d.row.offset!(d.fields)) : t.get(target));
+          t.pc(4);
+          t.setX(30);
+          t.writeBack();
           t.get(P.frame);
           pushTarget();
+          t.pc(4);
           t.get(P.depth);
-          t.call(IMPORT.lookup);
-          t.op(W.call_indirect);
-          t.code.u32(REGION_TYPE);
-          t.code.u32(0);
+          t.i32(1);
+          t.op(W.i32_sub);
+          if (!t.optimize) t.call(IMPORT.jump);
+          else {
+            t.get(P.frame);
+            pushTarget();
+            t.get(P.depth);
+            t.call(IMPORT.lookup);
+            t.op(W.call_indirect);
+            t.code.u32(REGION_TYPE);
+            t.code.u32(0);
+          }
         }
         t.op(W.if, T.void);
         t.i32(1);
@@ -417,6 +434,15 @@ export class RegionBuilder {
       case 'return': {
         const target = t.popTemp(T.i64);
         t.writeBack();
+        if (!t.optimize) {
+          t.get(P.frame);
+          t.get(target);
+          t.get(P.ret);
+          t.get(P.depth);
+          t.op(W.return_call);
+          t.code.u32(IMPORT.ret);
+          break;
+        }
         t.get(target);
         t.get(P.ret);
         t.op(W.i64_eq, W.if, T.void);
@@ -460,6 +486,7 @@ export class RegionBuilder {
   /** Makes the state at a block's end what the plan says. */
   private settle(b: number): void {
     const t = this.t;
+    if (!t.optimize) t.flush();
     const out = this.plan.validOut[b]!;
     const lo = out.lo & ~t.validLo;
     const hi = out.hi & ~t.validHi;

@@ -11,7 +11,7 @@ export const V0 = 32;
 export const P = { frame: 0, pc: 1, ret: 2, depth: 3 } as const;
 
 /** Functions that every region module imports, by index. */
-export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9, store: 10 } as const;
+export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9, store: 10, load: 11, link: 12, ret: 13, storePair: 14, loadPair: 15 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
 export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
@@ -86,8 +86,8 @@ export class Translator {
   localTypes: ValueType[] = [];
   context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
   /**
-   * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and every change of a
-   * register goes to the frame at once, so that there is nothing to write back where control leaves.
+   * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and changed registers
+   * go to the frame before everything that may leave, so that there is nothing to write back there.
    */
   optimize = true;
   private entryOffset = 0;
@@ -379,8 +379,7 @@ export class Translator {
     this.markValid(r);
     if (r < 32) this.writeLo |= 1 << r;
     else this.writeHi |= 1 << (r - 32);
-    if (!this.optimize) this.store(r);
-    else if (r < 32) this.dirtyLo |= 1 << r;
+    if (r < 32) this.dirtyLo |= 1 << r;
     else this.dirtyHi |= 1 << (r - 32);
   }
 
@@ -754,12 +753,19 @@ export class Translator {
   }
 
   private pushMissArguments(va: Local, info: number): void {
+    if (!this.optimize) this.flush();
     // The core looks at SP in the frame.
     if (info & MISS.stack && (this.dirtyLo >>> SP) & 1) this.store(SP);
     this.get(P.frame);
     this.get(va);
     this.get(P.pc);
     this.i32(info);
+  }
+
+  /** Stores the changed registers to the frame. */
+  flush(): void {
+    this.storeMask(this.dirtyLo, this.dirtyHi);
+    if (this.arms === 0) this.dirtyLo = this.dirtyHi = 0;
   }
 
   /** Pops a host address; leaves where it is 0. */
@@ -946,6 +952,14 @@ export class Translator {
   /** Pushes `size` bytes at the address in `va`, zero-extended: i64 for 1–8, v128 for 16. `signed`: sign-extended to i64. */
   read(va: Local, size: 1 | 2 | 4 | 8 | 16, options: AccessOptions & { signed?: boolean; ordered?: boolean } = {}): void {
     const ordered = options.ordered === true && size <= 8;
+    const extend = options.signed === true ? { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s }[size as 1] : undefined;
+    if (!this.optimize && size <= 8 && !ordered) {
+      this.pushMissArguments(va, this.missInfo(size, options, 0));
+      this.call(IMPORT.load);
+      this.leaveIf();
+      if (extend !== undefined) this.op(extend);
+      return;
+    }
     const host = this.hostForRead(va, size, ordered ? { ...options, aligned: true } : options);
     this.get(host);
     if (size === 16) this.vmemory(WV.load, 0);
@@ -955,7 +969,23 @@ export class Translator {
       const signed = { 1: W.i64_load8_s, 2: W.i64_load16_s, 4: W.i64_load32_s, 8: W.i64_load };
       this.memory((options.signed === true ? signed : plain)[size], 0);
     }
-    if (ordered && options.signed === true && size < 8) this.op({ 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s }[size as 1]);
+    if (ordered && extend !== undefined) this.op(extend);
+  }
+
+  /** Cold code: pushes two adjacent doublewords (i64), the lower one first. */
+  callLoadPair(va: Local): void {
+    this.pushMissArguments(va, this.missInfo(16, { element: 8 }, 0));
+    this.call(IMPORT.loadPair);
+    this.leaveIf();
+  }
+
+  /** Cold code: writes two adjacent doublewords. */
+  callStorePair(va: Local, first: Local, second: Local): void {
+    this.pushMissArguments(va, this.missInfo(16, { element: 8 }, 0));
+    this.get(first);
+    this.get(second);
+    this.call(IMPORT.storePair);
+    this.leaveIf();
   }
 
   /** Writes the low `size` bytes of `value` (a local: i64 for 1–8, v128 for 16) at the address in `va`. */

@@ -48,6 +48,9 @@ export interface TranslationStats {
   bytes: number;
 }
 
+/** Most instructions of a region that begins inside another one: control comes there once, more often than not. */
+const MOST_INSIDE = 64;
+
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
 
@@ -188,7 +191,7 @@ export class CodeCache {
     const inside = !optimize && page.covered[word] !== 0;
     const single = this.contexts[context]!.single;
     const isEntry = single ? (): boolean => true : inside ? (at: number): boolean => entries.has(at) : undefined;
-    const region = this.builder.build(word, this.i32, base, this.contexts[context]!, optimize, isEntry);
+    const region = this.builder.build(word, this.i32, base, this.contexts[context]!, { optimize, isEntry, most: inside ? MOST_INSIDE : undefined });
     const { extents } = region;
     const words = new Int32Array(region.instructions);
     let k = 0;

@@ -61,6 +61,10 @@ const TYPES: readonly Signature[] = [
   [[T.i32, T.i32, T.i32], [T.i32]], // 4: exit, helper
   [[T.i32, T.i32], [T.i32]], // 5: JavaScript's misses
   [[T.i32, T.i64, T.i64, T.i32, T.i64], [T.i32]], // 6: store
+  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i32]], // 7: load
+  [[T.i32, T.i64, T.i32, T.i32, T.i32], [T.i32]], // 8: link
+  [[T.i32, T.i64, T.i64, T.i32, T.i64, T.i64], [T.i32]], // 9: storePair
+  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i64, T.i32]], // 10: loadPair
 ];
 
 function writeTypes(out: CodeBuffer, scratch: CodeBuffer): void {
@@ -119,6 +123,11 @@ const REGION_IMPORTS = [
   ['writeHost', 0],
   ['jump', 0],
   ['store', 6],
+  ['load', 7],
+  ['link', 8],
+  ['ret', 0],
+  ['storePair', 9],
+  ['loadPair', 10],
 ] as const;
 
 export type RuntimeExports = WebAssembly.Exports & {
@@ -214,6 +223,7 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     ...g(0), W.call, 3,
   ];
   const LOOKUP = 6 + 4;
+  const READ_HOST = 6 + 9;
   const WRITE_HOST = 6 + 10;
   const enter = [
     ...g(0), ...g(0), ...mem(W.i64_load, F.PC), ...i64(-1), ...i32(MAX_DEPTH),
@@ -238,6 +248,41 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     ...storeAt(W.i64_store8), W.end, W.end, W.end,
     ...g(5), ...g(0), W.i32_sub, ...i32(F.BOUNCE), W.i32_eq, W.if, T.i32, ...g(0), W.call, 2, W.else, ...i32(0), W.end,
   ];
+  // (frame, va, pc of the region's entry, info): the value, zero-extended, and whether it faulted. Local 4: the host address.
+  const loadAt = (opcode: number): number[] => [...g(4), ...mem(opcode, 0)];
+  const load = [
+    ...g(0), ...g(1), ...g(2), ...g(3), W.call, READ_HOST, W.local_tee, 4, W.i32_eqz, W.if, T.void, ...i64(0), ...i32(1), W.return, W.end,
+    ...g(3), ...i32(8), W.i32_and, W.if, T.i64, ...loadAt(W.i64_load), W.else,
+    ...g(3), ...i32(4), W.i32_and, W.if, T.i64, ...loadAt(W.i64_load32_u), W.else,
+    ...g(3), ...i32(2), W.i32_and, W.if, T.i64, ...loadAt(W.i64_load16_u), W.else,
+    ...loadAt(W.i64_load8_u), W.end, W.end, W.end,
+    ...i32(0),
+  ];
+  // As store and load, for two doublewords. The last local: the host address.
+  const storePair = [
+    ...g(0), ...g(1), ...g(2), ...g(3), W.call, WRITE_HOST, W.local_tee, 6, W.i32_eqz, W.if, T.void, ...i32(1), W.return, W.end,
+    ...g(6), ...g(4), ...mem(W.i64_store, 0), ...g(6), ...g(5), ...mem(W.i64_store, 8),
+    ...g(6), ...g(0), W.i32_sub, ...i32(F.BOUNCE), W.i32_eq, W.if, T.i32, ...g(0), W.call, 2, W.else, ...i32(0), W.end,
+  ];
+  const loadPair = [
+    ...g(0), ...g(1), ...g(2), ...g(3), W.call, READ_HOST, W.local_tee, 4, W.i32_eqz, W.if, T.void, ...i64(0), ...i64(0), ...i32(1), W.return, W.end,
+    ...loadAt(W.i64_load), ...g(4), ...mem(W.i64_load, 8), ...i32(0),
+  ];
+  // (frame, pc of the region's entry, offsets from it to the target and to where it returns, depth of the caller)
+  const sum = (n: number): number[] => [...g(1), ...g(n), W.i64_extend_i32_s, W.i64_add];
+  const link = [
+    ...g(0), ...sum(3), ...mem(W.i64_store, F.X + 30 * 8),
+    ...g(0), ...sum(2), ...sum(3), ...g(4), ...i32(1), W.i32_sub,
+    ...g(0), ...sum(2), ...g(4), W.call, LOOKUP,
+    W.return_call_indirect, REGION_TYPE, 0,
+  ];
+  // (frame, target, ret, depth)
+  const ret = [
+    ...g(1), ...g(2), W.i64_eq, W.if, T.void, ...i32(0), W.return, W.end,
+    ...g(0), ...g(1), ...g(2), ...g(3),
+    ...g(0), ...g(1), ...i32(1), W.call, LOOKUP,
+    W.return_call_indirect, REGION_TYPE, 0,
+  ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
     { name: 'readMiss', type: 0, locals: [], code: miss(0) }, // 6
     { name: 'writeMiss', type: 0, locals: [], code: miss(1) }, // 7
@@ -252,6 +297,11 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     { name: 'writeHost', type: 0, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
     { name: 'jump', type: 0, locals: [], code: jump }, // 17
     { name: 'store', type: 6, locals: [T.i32], code: store }, // 18
+    { name: 'load', type: 7, locals: [T.i32], code: load }, // 19
+    { name: 'link', type: 8, locals: [], code: link }, // 20
+    { name: 'ret', type: 0, locals: [], code: ret }, // 21
+    { name: 'storePair', type: 9, locals: [T.i32], code: storePair }, // 22
+    { name: 'loadPair', type: 10, locals: [T.i32], code: loadPair }, // 23
   ];
   out.section(3, scratch, (b) => {
     b.u32(functions.length);

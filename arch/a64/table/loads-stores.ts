@@ -221,6 +221,13 @@ type Pair = { imm7: number; Rt2: number; Rn: number; Rt: number };
 /** Both registers of a pair through one translation of the address. */
 function pair(t: Translator, load: boolean, log2: 2 | 3, signed: boolean, i: Pair, va: Local): void {
   const size = 1 << log2;
+  const call = !t.optimize && log2 === 3;
+  if (load && call) {
+    t.callLoadPair(va);
+    t.setX(i.Rt2);
+    t.setX(i.Rt);
+    return;
+  }
   if (load) {
     const opcode = log2 === 3 ? W.i64_load : signed ? W.i64_load32_s : W.i64_load32_u;
     const host = t.hostForRead(va, 2 * size, { element: size });
@@ -235,6 +242,10 @@ function pair(t: Translator, load: boolean, log2: 2 | 3, signed: boolean, i: Pai
   const opcode = log2 === 3 ? W.i64_store : W.i64_store32;
   const first = xLocal(t, i.Rt);
   const second = xLocal(t, i.Rt2);
+  if (call) {
+    t.callStorePair(va, first, second);
+    return;
+  }
   const emit = (host: Local): void => {
     t.get(host);
     t.get(first);

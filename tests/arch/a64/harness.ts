@@ -83,7 +83,7 @@ export class Harness {
         const entry = Number((pc >> 2n) & 1023n);
         const page = new Int32Array(PAGE_WORDS).fill(SVC);
         page.set(words.slice(0, PAGE_WORDS - entry), entry);
-        return this.builder.build(entry, page, 0, this.context, this.optimize);
+        return this.builder.build(entry, page, 0, this.context, { optimize: this.optimize });
       }),
     );
   }
