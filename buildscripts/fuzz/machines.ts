@@ -49,7 +49,7 @@ export class Qemu implements Machine {
           ...['-accel', 'tcg,thread=single', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],
-        { timeout: 30_000, stdio: ['ignore', 'inherit', 'inherit'] },
+        { timeout: 60_000, stdio: ['ignore', 'inherit', 'ignore'] },
       );
       const out = Buffer.alloc(length);
       readSync(file, out, 0, length, offset);
@@ -97,7 +97,8 @@ export class Ours implements Machine {
       counter: { frequency: 62_500_000, now: () => 0 },
       area: AREA,
       hostedEl2: false,
-      firmware: (c) => {
+      firmware: (c, conduit) => {
+        if (conduit === 'hvc') return false;
         off = true;
         c.stop();
         return true;

@@ -5,6 +5,7 @@ import { Ours, Qemu, TIERS } from './machines.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { report, shrink } from './shrink.ts';
+import { SystemFuzzer } from './system.ts';
 import { words } from './words.ts';
 
 const { values, positionals } = parseArgs({
@@ -65,10 +66,43 @@ async function cpu(): Promise<number> {
   return mismatches;
 }
 
+async function system(): Promise<number> {
+  const fuzzer = new SystemFuzzer();
+  const qemu = new Qemu();
+  const ours = new Ours();
+  let mismatches = 0;
+  let reported = 0;
+  let batches = 0;
+  try {
+    for (const line of fuzzer.calibrate(qemu, ours)) console.log(`kept: ${line}`);
+    const total = Number(values.cases);
+    for (let done = 0; done < total && reported < Number(values.keep); ) {
+      const batch = Math.min(Number(values.batch), total - done);
+      const cases = Array.from({ length: batch }, (_, n) => fuzzer.make(new Random(Number(values.seed) + done + n)));
+      ours.tier = TIERS[batches++ % TIERS.length]!;
+      const theirs = fuzzer.run(qemu, cases);
+      const mine = fuzzer.run(ours, cases);
+      for (let n = 0; n < batch; n++) {
+        if (fuzzer.differences(mine, theirs, n).length === 0) continue;
+        mismatches++;
+        if (reported++ < Number(values.keep)) console.log(`seed ${Number(values.seed) + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
+      }
+      done += batch;
+      console.log(`${done} cases, ${mismatches} mismatches`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } finally {
+    qemu.close();
+    ours.close();
+  }
+  return mismatches;
+}
+
 const what = positionals[0];
 if (what === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
 else if (what === 'words') process.exitCode = (await words(Number(values.cases), Number(values.seed))) > 0 ? 1 : 0;
+else if (what === 'system') process.exitCode = (await system()) > 0 ? 1 : 0;
 else {
-  console.error('fuzz: say what: cpu or words');
+  console.error('fuzz: say what: cpu, system or words');
   process.exitCode = 2;
 }
