@@ -362,10 +362,7 @@ export class Core implements Processor, CoreState {
   private take(target: 1 | 2, vector: Vector, esr: number, details?: Trap): boolean {
     this.stats.exceptions++;
     this.debug.left();
-    if (this.counting) {
-      this.countEvents();
-      countEvent(this, EVENT.EXC_TAKEN);
-    }
+    this.leaveLevel(EVENT.EXC_TAKEN);
     this.onException?.(vector, target, esr);
     takeException(this, target, vector, esr, details);
     if (target === 2 && this.hostedEl2) {
@@ -446,10 +443,7 @@ export class Core implements Processor, CoreState {
         if (this.el === 0) return taken(undefinedInstruction(this));
         this.retire(1);
         this.debug.left();
-        if (this.counting) {
-          this.countEvents();
-          countEvent(this, EVENT.EXC_RETURN);
-        }
+        this.leaveLevel(EVENT.EXC_RETURN);
         exceptionReturn(this);
         return undefined;
       case EXIT.wfi:
@@ -684,6 +678,14 @@ export class Core implements Processor, CoreState {
     if (this.counting) countPassed(this, retired - this.countedInstructions, ticks - this.countedTicks);
     this.countedInstructions = retired;
     this.countedTicks = ticks;
+  }
+
+  /** The exception level may change: what has passed was counted at this one, and the next overflow is another. */
+  private leaveLevel(event: number): void {
+    if (!this.counting) return;
+    this.countEvents();
+    countEvent(this, event);
+    this.timersChanged();
   }
 
   /** Whether performance counters run now, their overflow, and when to look again. */

@@ -1,4 +1,5 @@
 import type { PhysicalBus } from '../bus.ts';
+import type { Mmu } from './mmu.ts';
 
 /** The ways a TLB invalidation names what it drops (DDI 0487, D8.14). Regimes: the EL that owns the tables. */
 export interface TlbScope {
@@ -24,6 +25,8 @@ export interface TlbScope {
  */
 export interface CoreState {
   readonly bus: PhysicalBus;
+  /** Translates for address translation and cache maintenance instructions too. */
+  readonly mmu: Mmu;
   /** Views on the whole machine memory; addresses are host addresses (byte offsets). */
   readonly u8: Uint8Array;
   readonly i32: Int32Array;

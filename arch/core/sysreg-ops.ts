@@ -1,6 +1,6 @@
 import { bit, currentEl, dataAbort, inHost, low, routeSync, type Trap } from './exception.ts';
 import type { Feature } from './idregs.ts';
-import { ACCESS, currentVmid, FSC, Mmu } from './mmu.ts';
+import { ACCESS, currentVmid, FSC } from './mmu.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
 import { parseKey, SR } from './sysreg-slots.ts';
@@ -14,13 +14,12 @@ import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysre
 const mmu = new Mmu();
 
 function translate(core: CoreState, va: bigint, access: number, el: 0 | 1 | 2): boolean {
-  mmu.invalidate();
-  return mmu.translate(core, Number(BigInt.asIntN(32, va >> 32n)), Number(BigInt.asIntN(32, va)), access, el);
+  return core.mmu.translate(core, Number(BigInt.asIntN(32, va >> 32n)), Number(BigInt.asIntN(32, va)), access, el);
 }
 
 /** The exception of the last translation's fault: a data abort with CM and WnR. */
 function abort(core: CoreState, va: bigint): Trap {
-  const { fsc, stage2, s1ptw, ipa } = mmu.fault;
+  const { fsc, stage2, s1ptw, ipa } = core.mmu.fault;
   const target = stage2 ? 2 : routeSync(core);
   const trap: Trap = { target, esr: dataAbort(core, target, { fsc, s1ptw, maintenance: true }), far: va };
   return stage2 ? { ...trap, hpfar: (BigInt(ipa) >> 12n) << 4n } : trap;
@@ -29,7 +28,7 @@ function abort(core: CoreState, va: bigint): Trap {
 /** The physical address that cache maintenance by `va` reaches from the current EL, or its fault. */
 function maintain(core: CoreState, va: bigint, access: number): number | Trap {
   const el = currentEl(core) as 0 | 1 | 2;
-  return translate(core, va, access | ACCESS.MAINTENANCE, el) ? mmu.pa : abort(core, va);
+  return translate(core, va, access | ACCESS.MAINTENANCE, el) ? core.mmu.pa : abort(core, va);
 }
 
 export interface Operation {
@@ -63,6 +62,7 @@ function at(name: string, encoding: string, el: 0 | 1 | 2, access: number, featu
     el: encoding.startsWith('1 4') ? 2 : 1,
     check: () => ALLOWED,
     run(core, current, va) {
+      const { mmu } = core;
       let par: bigint;
       if (translate(core, va, access | ACCESS.AT, el)) {
         const page = BigInt(mmu.pa) & ~0xfffn;

@@ -1,6 +1,7 @@
 /** A machine for kernel tests: memory, the real interrupt controller, a processor whose guest code is a function, a clock set by hand. */
 import { takeException, exceptionReturn, interruptTarget, INTERRUPT } from '../../arch/core/exception.ts';
 import { F, FRAME_SIZE, PSTATE } from '../../arch/core/frame.ts';
+import { Mmu } from '../../arch/core/mmu.ts';
 import type { Processor, StopReason, Vector } from '../../arch/core/processor.ts';
 import type { TlbScope } from '../../arch/core/state.ts';
 import { resetSysregs, SR } from '../../arch/core/sysreg.ts';
@@ -30,6 +31,7 @@ export type Guest = (
 
 export class FakeProcessor implements Processor {
   readonly bus: PhysicalBus;
+  readonly mmu = new Mmu();
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;

@@ -1,5 +1,6 @@
 import type { PhysicalBus } from '../../../arch/bus.ts';
 import { F, PSTATE } from '../../../arch/core/frame.ts';
+import { Mmu } from '../../../arch/core/mmu.ts';
 import type { CoreState, TlbScope } from '../../../arch/core/state.ts';
 import type { StoredSysreg } from '../../../arch/core/sysreg-table.ts';
 import { lookupName, readSysreg, resetSysregs, SR, writeSysreg } from '../../../arch/core/sysreg.ts';
@@ -12,6 +13,7 @@ const HOST = 0x10000;
 /** A core that is one frame and a little RAM: it records what it is told. */
 export class FakeCore implements CoreState {
   readonly bus: PhysicalBus;
+  readonly mmu = new Mmu();
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
