@@ -10,9 +10,6 @@ import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysre
  * The system instructions of op0 = 1: AT, DC, IC and TLBI (DDI 0487, C5.3 to C5.5).
  */
 
-/** Walks for these instructions; it keeps nothing from one to the next. */
-const mmu = new Mmu();
-
 function translate(core: CoreState, va: bigint, access: number, el: 0 | 1 | 2): boolean {
   return core.mmu.translate(core, Number(BigInt.asIntN(32, va >> 32n)), Number(BigInt.asIntN(32, va)), access, el);
 }
