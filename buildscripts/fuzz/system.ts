@@ -229,8 +229,8 @@ export class SystemFuzzer {
         const { name, row } = r.once(5) ? { name: 'HCR_EL2', row: TABLE.HCR_EL2 as Row } : r.pick(SYSREGS);
         // With HCR_EL2.E2H these would reach the harness's own.
         if (/^(VBAR|SCTLR|TTBR|TCR|MAIR)/.test(name)) return [];
-        // ADR of one of the next instructions.
-        if (name.startsWith('ELR')) return [{ words: [0x10000000 | ((1 + r.below(8)) << 5) | VALUE, msr(this.key(r, e2h, row.at), VALUE)] }];
+        // ADR of the next item: nothing may lead between an ERET and its fuel.
+        if (name.startsWith('ELR')) return [{ words: [0x10000000 | (2 << 5) | VALUE, msr(this.key(r, e2h, row.at), VALUE)] }];
         const value = name === 'HCR_EL2' ? (this.value(r, name) & ~(E2H | TGE)) | (hcr & E2H) : this.value(r, name);
         return [{ words: [...mov(VALUE, value), msr(this.key(r, e2h, row.at), VALUE)] }];
       }
