@@ -6,6 +6,7 @@ import type { Translator } from './translator.ts';
  * whose width is the one the manual always gives that name (WIDTHS), or stands after a colon (`'op:2'`).
  * `(0)` and `(1)` are should-be bits: ignored when decoding, written when assembling.
  */
+// prettier-ignore
 const WIDTHS: Record<string, number> = {
   sf: 1, sh: 1, S: 1, N: 1, Q: 1, U: 1, L: 1, M: 1, H: 1, o0: 1, o1: 1, o2: 1, op: 1, A: 1, R: 1, V: 1, b5: 1, sz: 1, a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1,
   Rd: 5, Rn: 5, Rm: 5, Ra: 5, Rt: 5, Rt2: 5, Rs: 5, cond: 4, nzcv: 4, shift: 2, option: 3, size: 2, opc: 2, hw: 2,
@@ -15,7 +16,11 @@ const WIDTHS: Record<string, number> = {
 };
 
 type Boxes<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Boxes<Tail> : S;
-type FieldName<B extends string> = B extends `${'0' | '1' | '('}${string}` ? never : B extends `${infer N}:${string}` ? N : B;
+type FieldName<B extends string> = B extends `${'0' | '1' | '('}${string}`
+  ? never
+  : B extends `${infer N}:${string}`
+    ? N
+    : B;
 /** The fields of a pattern, each an unsigned number; `word` is the whole instruction. */
 export type Fields<P extends string> = { readonly [K in FieldName<Boxes<P>>]: number } & { readonly word: number };
 

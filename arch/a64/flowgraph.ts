@@ -75,7 +75,13 @@ const infos: Info[] = new Array<Info>(PAGE_WORDS);
  * @param first index of the page's first word in `words`
  * @param isEntry whether another region begins at a word, which this one then does not run into; absent: none
  */
-export function findBlocks(entry: number, words: Int32Array, first: number, maxWords: number, isEntry?: (word: number) => boolean): Block[] {
+export function findBlocks(
+  entry: number,
+  words: Int32Array,
+  first: number,
+  maxWords: number,
+  isEntry?: (word: number) => boolean,
+): Block[] {
   generation++;
   const leaders: number[] = [entry];
   leader[entry] = generation;
@@ -131,7 +137,7 @@ export function findBlocks(entry: number, words: Int32Array, first: number, maxW
     blockOf[start] = blocks.length;
     const roles: Roles = { ...NO_ROLES };
     const block: Block = { start, count: 0, instructions: [], flow: 'next', taken: undefined, fall: undefined, roles };
-    for (let at = start; ; ) {
+    for (let at = start; ;) {
       const d = infos[at]!;
       block.instructions.push(d.decoded);
       block.count++;
@@ -176,7 +182,8 @@ function reversePostorder(blocks: Block[], entry: number): Block[] {
     if (state[b] === 0) {
       state[b] = 1;
       // The fall-through is visited last, so that it comes first in the order.
-      for (const edge of [blocks[b]!.fall, blocks[b]!.taken]) if (edge !== undefined && edge.block >= 0 && state[edge.block] === 0) stack.push(edge.block);
+      for (const edge of [blocks[b]!.fall, blocks[b]!.taken])
+        if (edge !== undefined && edge.block >= 0 && state[edge.block] === 0) stack.push(edge.block);
     } else {
       stack.pop();
       if (state[b] === 1) {
@@ -188,7 +195,9 @@ function reversePostorder(blocks: Block[], entry: number): Block[] {
   order.reverse();
   const renumbered = new Map(order.map((old, now) => [old, now]));
   const result = order.map((old) => blocks[old]!);
-  for (const block of result) for (const edge of [block.taken, block.fall]) if (edge !== undefined && edge.block >= 0) edge.block = renumbered.get(edge.block)!;
+  for (const block of result)
+    for (const edge of [block.taken, block.fall])
+      if (edge !== undefined && edge.block >= 0) edge.block = renumbered.get(edge.block)!;
   return result;
 }
 
@@ -259,7 +268,7 @@ function dominators(blocks: Block[]): Int32Array {
   });
   const idom = new Int32Array(n).fill(-1);
   idom[0] = 0;
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (let b = 1; b < n; b++) {
       let dom = -1;

@@ -68,7 +68,7 @@ function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
 
   const validIn: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
   const validOut: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (let b = 0; b < n; b++) {
       let lo = b === 0 ? 0 : -1;
@@ -102,7 +102,7 @@ function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
   const dirtyIn: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
   const dirtyOut: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
   // Without write-back nothing is ever dirty.
-  for (let changed = optimize; changed; ) {
+  for (let changed = optimize; changed;) {
     changed = false;
     for (let b = 0; b < n; b++) {
       let lo = 0;
@@ -179,7 +179,8 @@ export class RegionBuilder {
     t.optimize = optimize;
     const blocks = (this.blocks = findBlocks(entry, words, first, most, isEntry));
     // One instruction: also a branch to itself leaves.
-    if (context.single) for (const { taken, fall } of blocks) for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
+    if (context.single)
+      for (const { taken, fall } of blocks) for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
     const s = (this.structure = structure(blocks));
     this.plan = plan(blocks, s, optimize);
     this.entry = entry;

@@ -28,7 +28,16 @@ interface Shape {
 
 const REGISTER_FIELD = /^R[a-z]\d?$/;
 const probe = new Translator();
-const context: Context = { el: 2, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
+const context: Context = {
+  el: 2,
+  fpTrap: false,
+  e2h: false,
+  stackSelected: true,
+  aligned: false,
+  stackAligned: false,
+  single: false,
+  debugMasked: false,
+};
 const shapes = new Map<Instruction, Map<number, Shape>>();
 
 /** Runs the meaning on a probe: which registers does it touch with these fields? */
@@ -36,7 +45,13 @@ function touch(row: Instruction, fields: AnyFields): Roles {
   probe.begin(context);
   probe.beginInstruction(0, 0);
   row.translate(probe, fields);
-  return { readLo: probe.readLo, readHi: probe.readHi, writeLo: probe.writeLo, writeHi: probe.writeHi, setsFlags: probe.cc !== CC.frame };
+  return {
+    readLo: probe.readLo,
+    readHi: probe.readHi,
+    writeLo: probe.writeLo,
+    writeHi: probe.writeHi,
+    setsFlags: probe.cc !== CC.frame,
+  };
 }
 
 /**
@@ -81,7 +96,8 @@ function ignoredBits(row: Instruction): number {
   let bits = ignored.get(row);
   if (bits === undefined) {
     bits = 0;
-    for (const f of row.fields) if (REGISTER_FIELD.test(f.name) || f.name.startsWith('imm')) bits |= (2 ** f.width - 1) << f.lsb;
+    for (const f of row.fields)
+      if (REGISTER_FIELD.test(f.name) || f.name.startsWith('imm')) bits |= (2 ** f.width - 1) << f.lsb;
     ignored.set(row, bits);
   }
   return bits;

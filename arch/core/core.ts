@@ -234,7 +234,8 @@ export class Core implements Processor, CoreState {
     for (;;) {
       const interrupt = this.pendingInterrupt();
       if (interrupt !== undefined) {
-        if (interrupt.virtual && interrupt.vector === 'serror') this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
+        if (interrupt.virtual && interrupt.vector === 'serror')
+          this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
         if (this.take(interrupt.target, interrupt.vector, 0)) return 'el2';
         continue;
       }
@@ -249,7 +250,8 @@ export class Core implements Processor, CoreState {
 
   /** The asynchronous exception to take now; brings timers and interrupt inputs up to date. */
   private pendingInterrupt(): Interrupt | undefined {
-    if (this.timersDirty || this.counterSource.now() >= this.nextTimer || this.retired >= this.nextOverflow) this.updateTimers();
+    if (this.timersDirty || this.counterSource.now() >= this.nextTimer || this.retired >= this.nextOverflow)
+      this.updateTimers();
     if (this.linesDirty) this.updateLines();
     const { i32, frame, inputs } = this;
     const hcr = i32[(frame + SR.HCR_EL2) >>> 2]!;
@@ -707,7 +709,10 @@ export class Core implements Processor, CoreState {
     const lines = this.gic.lines();
     this.linesDirty = false;
     this.inputs =
-      (lines & 1 ? INTERRUPT.IRQ : 0) | (lines & 2 ? INTERRUPT.FIQ : 0) | (lines & 4 ? INTERRUPT.VIRQ : 0) | (lines & 8 ? INTERRUPT.VFIQ : 0);
+      (lines & 1 ? INTERRUPT.IRQ : 0) |
+      (lines & 2 ? INTERRUPT.FIQ : 0) |
+      (lines & 4 ? INTERRUPT.VIRQ : 0) |
+      (lines & 8 ? INTERRUPT.VFIQ : 0);
   }
 
   /** Counter value at which this core's timers change next; Infinity when they will not. */
@@ -824,13 +829,15 @@ export class Core implements Processor, CoreState {
     const host = this.hostOf(pa, size);
     if (host === 0) {
       this.bounceDevice = this.bus.device(pa);
-      if (this.bounceDevice === undefined) return this.dataFault(info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
+      if (this.bounceDevice === undefined)
+        return this.dataFault(info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
       return -1;
     }
     const slot = unprivileged ? this.unprivilegedSlot : this.slot;
     if (!mmu.global) slot.hasLocal = true;
     if (mmu.userAccessible) slot.hasUser = true;
-    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo)) slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
+    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo))
+      slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
     return host;
   }
 

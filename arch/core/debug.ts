@@ -155,7 +155,9 @@ export class Debug {
   watchesPage(core: CoreState, vaHi: number, vaLo: number): boolean {
     if (this.watching === '') return false;
     const page = truncated((BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0), 12n) << 12n;
-    return WCR.some((place, n) => (low(core, place) & 1) !== 0 && this.firstWatched(core, n, page, 4096n) !== undefined);
+    return WCR.some(
+      (place, n) => (low(core, place) & 1) !== 0 && this.firstWatched(core, n, page, 4096n) !== undefined,
+    );
   }
 
   /**

@@ -24,7 +24,8 @@ export const EVENT = {
 } as const;
 
 const COMMON = Object.values(EVENT);
-const listed = (first: number): bigint => COMMON.filter((n) => n >= first && n < first + 32).reduce((mask, n) => mask | (1n << BigInt(n - first)), 0n);
+const listed = (first: number): bigint =>
+  COMMON.filter((n) => n >= first && n < first + 32).reduce((mask, n) => mask | (1n << BigInt(n - first)), 0n);
 export const PMCEID0 = listed(0);
 export const PMCEID1 = listed(32);
 
@@ -55,7 +56,9 @@ function accessibleCounters(core: CoreState): number {
 
 /** The counters of the current EL, as a mask with the cycle counter. */
 export function accessibleMask(core: CoreState): bigint {
-  return currentEl(core) === 2 ? ALL_COUNTERS | CYCLES_BIT : ((1n << BigInt(accessibleCounters(core))) - 1n) | CYCLES_BIT;
+  return currentEl(core) === 2
+    ? ALL_COUNTERS | CYCLES_BIT
+    : ((1n << BigInt(accessibleCounters(core))) - 1n) | CYCLES_BIT;
 }
 
 /** Whether anything may be counted at all. */
@@ -76,7 +79,8 @@ function counts(core: CoreState, n: number): boolean {
     case 1:
       return filter >= 0;
     default:
-      if (!hypervisors && bit(core, SR.MDCR_EL2, MDCR.HPMD) && (n !== CYCLES || bit(core, SR.PMCR_EL0, PMCR.DP))) return false;
+      if (!hypervisors && bit(core, SR.MDCR_EL2, MDCR.HPMD) && (n !== CYCLES || bit(core, SR.PMCR_EL0, PMCR.DP)))
+        return false;
       return (filter & (1 << 27)) !== 0;
   }
 }
@@ -176,7 +180,8 @@ function current(behaviour: Behaviour): Behaviour {
   };
 }
 
-const stored = (place: number): Behaviour => current({ read: (core) => read(core, place), write: (core, value) => write(core, place, value) });
+const stored = (place: number): Behaviour =>
+  current({ read: (core) => read(core, place), write: (core, value) => write(core, place, value) });
 
 /** A mask with a register that sets bits and one that clears them. */
 function setting(place: number, clear: boolean): Behaviour {
@@ -214,7 +219,9 @@ export const CYCLE_FILTER_BITS = 0xc800_0000n;
 /** What makes the registers of the PMU more than storage. */
 export const PMU_BEHAVIOUR: Readonly<Record<string, Behaviour>> = {
   PMCR_EL0: current({
-    read: (core) => (read(core, SR.PMCR_EL0) & ~0xf800n) | (BigInt(currentEl(core) === 2 ? EVENT_COUNTERS : accessibleCounters(core)) << 11n),
+    read: (core) =>
+      (read(core, SR.PMCR_EL0) & ~0xf800n) |
+      (BigInt(currentEl(core) === 2 ? EVENT_COUNTERS : accessibleCounters(core)) << 11n),
     write(core, value) {
       write(core, SR.PMCR_EL0, (value & 0x39n) | PMCR_ONE);
       if (value & (1n << BigInt(PMCR.C))) write(core, SR.PMCCNTR_EL0, 0n);

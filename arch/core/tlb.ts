@@ -94,7 +94,8 @@ export class Slot implements SlotKey {
         const entry = (this.tlb + n * TLB.entrySize) >>> 2;
         const shift = i32[entry + 5]! - 12;
         const page = i32[entry + 6]!;
-        if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift) i32.fill(-1, entry, entry + 4);
+        if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift)
+          i32.fill(-1, entry, entry + 4);
       }
     }
     if (!holds(this.codeBlocks, this.codeShifts, first, count)) return false;

@@ -110,7 +110,10 @@ export class TranslationStore {
     words.set([MAGIC, regions.length, indexWords, module.length]);
     let at = HEADER_BYTES / 4;
     for (const r of regions) {
-      words.set([r.context, r.word, r.optimized ? 1 : 0, r.bodyOffset, r.bodyLength, r.extents.length, r.words.length], at);
+      words.set(
+        [r.context, r.word, r.optimized ? 1 : 0, r.bodyOffset, r.bodyLength, r.extents.length, r.words.length],
+        at,
+      );
       words.set(r.extents, at + RECORD_WORDS);
       words.set(r.words, at + RECORD_WORDS + r.extents.length);
       at += RECORD_WORDS + r.extents.length + r.words.length;

@@ -1,7 +1,23 @@
 import { join } from 'node:path';
 import { decode } from '../../arch/a64/decode.ts';
 import type { Instruction } from '../../arch/a64/encoding.ts';
-import { CASES, CODE, CODE_BYTES, DATA, HARNESS, RAM, RESULT_BYTES, RESULTS, SAVED_PAGES, STATE, STATE_BYTES, STATES, TABLES, TEMPLATE, writeTables } from './layout.ts';
+import {
+  CASES,
+  CODE,
+  CODE_BYTES,
+  DATA,
+  HARNESS,
+  RAM,
+  RESULT_BYTES,
+  RESULTS,
+  SAVED_PAGES,
+  STATE,
+  STATE_BYTES,
+  STATES,
+  TABLES,
+  TEMPLATE,
+  writeTables,
+} from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part } from './machines.ts';
 import { assemble, type Program } from './program.ts';
 import { codeOf } from './generate.ts';
@@ -107,7 +123,9 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
     if (a[data + i] === b[data + i]) continue;
     // The part of a store before the page that faults.
     if (edge === 0 && (i & 0xfff) >= 0x1000 - 64) continue;
-    out.push(`memory ${i.toString(16)}: ${a.subarray(data + i, data + i + 16).toString('hex')}, QEMU ${b.subarray(data + i, data + i + 16).toString('hex')}`);
+    out.push(
+      `memory ${i.toString(16)}: ${a.subarray(data + i, data + i + 16).toString('hex')}, QEMU ${b.subarray(data + i, data + i + 16).toString('hex')}`,
+    );
     break;
   }
   return out;

@@ -19,10 +19,26 @@ const BASES = [19, 20, 21, 22, 23, 31];
 const OFFSETS = [16, 17, 18];
 const ANY = [...HOT, ...MORE, ...BASES, ...OFFSETS];
 
-const EDGES = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x100000000n, 0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffff80000000n, 0xffffffffffffffffn, 0xfffffffffffffffen];
-const DOUBLES = [0n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x3fe0000000000000n, 0x3ff0000000000000n, 0x3ff8000000000000n, 0x4004000000000000n, 0x7fe0000000000000n, 0x7fefffffffffffffn, 0x7ff0000000000000n, 0x7ff0000000000001n, 0x7ff8000000000000n, 0x7ff8000000000123n, 0x41dfffffffc00000n, 0x43e0000000000000n];
-const SINGLES = [0n, 1n, 0x007fffffn, 0x00800000n, 0x3f000000n, 0x3f800000n, 0x3fc00000n, 0x40200000n, 0x7f000000n, 0x7f7fffffn, 0x7f800000n, 0x7f800001n, 0x7fc00000n, 0x7fc00123n, 0x4f000000n, 0x5f000000n];
-const HALVES = [0n, 1n, 0x03ffn, 0x0400n, 0x3800n, 0x3c00n, 0x3e00n, 0x4100n, 0x7800n, 0x7bffn, 0x7c00n, 0x7c01n, 0x7e00n, 0x7e12n];
+// prettier-ignore
+const EDGES = [
+  0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x100000000n,
+  0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffff80000000n, 0xffffffffffffffffn, 0xfffffffffffffffen,
+];
+// prettier-ignore
+const DOUBLES = [
+  0n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x3fe0000000000000n, 0x3ff0000000000000n, 0x3ff8000000000000n,
+  0x4004000000000000n, 0x7fe0000000000000n, 0x7fefffffffffffffn, 0x7ff0000000000000n, 0x7ff0000000000001n,
+  0x7ff8000000000000n, 0x7ff8000000000123n, 0x41dfffffffc00000n, 0x43e0000000000000n,
+];
+// prettier-ignore
+const SINGLES = [
+  0n, 1n, 0x007fffffn, 0x00800000n, 0x3f000000n, 0x3f800000n, 0x3fc00000n, 0x40200000n, 0x7f000000n, 0x7f7fffffn,
+  0x7f800000n, 0x7f800001n, 0x7fc00000n, 0x7fc00123n, 0x4f000000n, 0x5f000000n,
+];
+// prettier-ignore
+const HALVES = [
+  0n, 1n, 0x03ffn, 0x0400n, 0x3800n, 0x3c00n, 0x3e00n, 0x4100n, 0x7800n, 0x7bffn, 0x7c00n, 0x7c01n, 0x7e00n, 0x7e12n,
+];
 
 /** MRS and MSR of the registers that EL0 has: NZCV, TPIDR_EL0; MRS of FPCR, FPSR and TPIDRRO_EL0. */
 const SYSTEM_REGISTERS = [0xd53b4200, 0xd51b4200, 0xd53b4400, 0xd53b4420, 0xd53bd040, 0xd51bd040, 0xd53bd060];
@@ -34,7 +50,8 @@ const LEFT_OUT = new Set(['WFE', 'WFI', 'SYS', 'SYSL', 'MSR (immediate)', 'MRS',
 const EXCLUSIVE = /^(LDA?|STL?)X[PR]/;
 
 /** Where QEMU 7.2 is not the architecture's: halves made fixed-point in a SIMD&FP register, FJCVTZS of subnormals with FPCR.FZ. */
-const oracleErrs = (row: Instruction, word: number): boolean => row.name === 'FJCVTZS' || (row.name === 'FCVTZS (vector, fixed-point)' && (word & 0xffe0fc00) >>> 0 === 0x5f00fc00);
+const oracleErrs = (row: Instruction, word: number): boolean =>
+  row.name === 'FJCVTZS' || (row.name === 'FCVTZS (vector, fixed-point)' && (word & 0xffe0fc00) >>> 0 === 0x5f00fc00);
 
 interface Row {
   readonly row: Instruction;
@@ -49,7 +66,8 @@ function prepare(row: Instruction): Row {
   let lsb = 32;
   for (const box of row.pattern.split(/\s+/)) {
     const should = /^\(([01]+)\)$/.exec(box)?.[1];
-    lsb -= should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
+    lsb -=
+      should?.length ?? (/^[01]+$/.test(box) ? box.length : row.fields.find((f) => f.lsb + f.width === lsb)!.width);
     if (should === undefined) continue;
     mask |= (2 ** should.length - 1) << lsb;
     value |= parseInt(should, 2) << lsb;
@@ -74,10 +92,20 @@ export class Generator {
     const memory = new Set(loadsStores);
     const exclusive = new Set(atomics);
     const group = (weight: number, filter: (row: Instruction) => boolean): void => {
-      const rows = table.filter((row) => row.flow === 'next' && !LEFT_OUT.has(row.name) && !EXCLUSIVE.test(row.name) && filter(row) && choice.only?.test(row.name) !== false).map(prepare);
+      const rows = table
+        .filter(
+          (row) =>
+            row.flow === 'next' &&
+            !LEFT_OUT.has(row.name) &&
+            !EXCLUSIVE.test(row.name) &&
+            filter(row) &&
+            choice.only?.test(row.name) !== false,
+        )
+        .map(prepare);
       if (rows.length > 0) this.groups.push({ weight, rows });
     };
-    const isSimd = (row: Instruction): boolean => /<(V|[BHSDQ])[a-z0-9]*>|SIMD/.test(row.syntax + row.name) && !integer.has(row) && !exclusive.has(row);
+    const isSimd = (row: Instruction): boolean =>
+      /<(V|[BHSDQ])[a-z0-9]*>|SIMD/.test(row.syntax + row.name) && !integer.has(row) && !exclusive.has(row);
     group(40, (row) => integer.has(row));
     group(20, (row) => memory.has(row) && (choice.simd || !isSimd(row)));
     group(8, (row) => exclusive.has(row));
@@ -103,7 +131,8 @@ export class Generator {
     for (const f of row.fields) {
       let n: number | undefined;
       const pointed = memory && !/SIMD|<V[a-z]/.test(row.name + row.syntax);
-      if (/^R[a-z]\d?$/.test(f.name)) n = this.register(r, f.name, memory && (pointed || f.name === 'Rn' || f.name === 'Rm'));
+      if (/^R[a-z]\d?$/.test(f.name))
+        n = this.register(r, f.name, memory && (pointed || f.name === 'Rn' || f.name === 'Rm'));
       else if (memory && f.name === 'imm12' && !r.once(40)) n = r.below(64);
       else if (row.name.includes('(literal') && f.name === 'imm19') n = r.below(64) - 32;
       if (n === undefined) continue;
@@ -116,7 +145,8 @@ export class Generator {
 
   private straight(r: Random): number {
     for (;;) {
-      if (this.choice.only === undefined && r.once(60)) return (r.pick(SYSTEM_REGISTERS) | this.register(r, 'Rt', false)) >>> 0;
+      if (this.choice.only === undefined && r.once(60))
+        return (r.pick(SYSTEM_REGISTERS) | this.register(r, 'Rt', false)) >>> 0;
       let n = r.below(this.groups.reduce((sum, g) => sum + g.weight, 0));
       for (const g of this.groups) {
         n -= g.weight;
@@ -142,8 +172,17 @@ export class Generator {
     const base = r.pick(BASES);
     const [t, t2, s, u, u2] = [0, 1, 2, 3, 4].map((n) => HOT[(n + r.below(4)) % 8]!);
     const ordered = r.once(2) ? 0x8000 : 0;
-    const load = (0x085f0000 | (size << 30) | ordered | (pair ? 0x200000 | (t2! << 10) : 0x7c00) | (base << 5) | t!) >>> 0;
-    const store = (0x08000000 | (size << 30) | ordered | (pair ? 0x200000 | (u2! << 10) : 0x7c00) | (s! << 16) | (base << 5) | u!) >>> 0;
+    const load =
+      (0x085f0000 | (size << 30) | ordered | (pair ? 0x200000 | (t2! << 10) : 0x7c00) | (base << 5) | t!) >>> 0;
+    const store =
+      (0x08000000 |
+        (size << 30) |
+        ordered |
+        (pair ? 0x200000 | (u2! << 10) : 0x7c00) |
+        (s! << 16) |
+        (base << 5) |
+        u!) >>>
+      0;
     if ((pair && t === t2) || s === u || (pair && s === u2) || r.once(8)) return [load];
     return r.once(2) ? [load, store] : [load, this.straight(r), store];
   }
@@ -170,7 +209,8 @@ export class Generator {
     };
     while (items.length < length) {
       if (!r.once(branchy)) {
-        if (this.choice.only === undefined && r.once(50)) items.push({ kind: 'words', words: r.once(3) ? this.floatingState(r) : this.exclusive(r) });
+        if (this.choice.only === undefined && r.once(50))
+          items.push({ kind: 'words', words: r.once(3) ? this.floatingState(r) : this.exclusive(r) });
         else items.push({ kind: 'word', word: this.straight(r) });
         continue;
       }
@@ -188,10 +228,12 @@ export class Generator {
         items.push(item);
       } else {
         const open = heads.pop();
-        if (open !== undefined) items.push({ kind: 'loop', register: open.register, flags: r.once(2), head: open.item });
+        if (open !== undefined)
+          items.push({ kind: 'loop', register: open.register, flags: r.once(2), head: open.item });
       }
     }
-    for (const open of heads.reverse()) items.push({ kind: 'loop', register: open.register, flags: r.once(2), head: open.item });
+    for (const open of heads.reverse())
+      items.push({ kind: 'loop', register: open.register, flags: r.once(2), head: open.item });
     // Targets are items that are there; one in eight is the end. Near ones are likelier.
     for (const { at, make } of holes) {
       let target: Item | undefined;
@@ -204,7 +246,11 @@ export class Generator {
       }
       items[at] = make(target);
     }
-    return { items: items as Item[], state: this.state(r), start: r.once(4) ? (CODE_BYTES / 2 - 4 * (1 + r.below(60))) & ~3 : 4 * r.below(16) };
+    return {
+      items: items as Item[],
+      state: this.state(r),
+      start: r.once(4) ? (CODE_BYTES / 2 - 4 * (1 + r.below(60))) & ~3 : 4 * r.below(16),
+    };
   }
 
   private address(r: Random): bigint {
@@ -243,7 +289,8 @@ export class Generator {
     const kind = r.below(6);
     if (kind <= 1) return r.u64();
     if (kind === 2) return r.pick(EDGES);
-    const [edges, bits] = kind === 3 ? ([DOUBLES, 64] as const) : kind === 4 ? ([SINGLES, 32] as const) : ([HALVES, 16] as const);
+    const [edges, bits] =
+      kind === 3 ? ([DOUBLES, 64] as const) : kind === 4 ? ([SINGLES, 32] as const) : ([HALVES, 16] as const);
     let half = 0n;
     for (let at = 0; at < 64; at += bits) {
       const sign = BigInt(r.below(2)) << BigInt(bits - 1);

@@ -26,7 +26,18 @@ export const CODE_BYTES = 0x2000;
 export const MAX_CASES = (RAM + RAM_BYTES - CODE) / CODE_BYTES;
 
 /** Byte offsets in a state. */
-export const STATE = { x: 0, sp: 248, pc: 256, spsr: 264, esr: 272, far: 280, fpcr: 288, fpsr: 296, tpidr: 304, v: 320 } as const;
+export const STATE = {
+  x: 0,
+  sp: 248,
+  pc: 256,
+  spsr: 264,
+  esr: 272,
+  far: 280,
+  fpcr: 288,
+  fpsr: 296,
+  tpidr: 304,
+  v: 320,
+} as const;
 
 /** The window at EL0: 2 MiB of which only these pages are mapped. */
 export const WINDOW = 0x40400000;
@@ -59,6 +70,9 @@ export function writeTables(ram: Buffer): void {
     ram.writeBigUInt64LE(block, at(1, n));
   }
   for (const [page, data, writable] of WINDOW_PAGES) {
-    ram.writeBigUInt64LE(BigInt(DATA + data * 0x1000) | 0x703n | UXN | PXN | (writable ? AP_EL0 : AP_READ_ONLY), at(2, page));
+    ram.writeBigUInt64LE(
+      BigInt(DATA + data * 0x1000) | 0x703n | UXN | PXN | (writable ? AP_EL0 : AP_READ_ONLY),
+      at(2, page),
+    );
   }
 }

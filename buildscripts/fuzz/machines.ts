@@ -23,7 +23,14 @@ export function assemble(source: string): Buffer {
   try {
     const elf = join(folder, 'harness.elf');
     const flat = join(folder, 'harness.bin');
-    execFileSync('aarch64-linux-gnu-gcc', ['-nostdlib', '-static', `-Wl,-Ttext=0x${HARNESS.toString(16)}`, '-o', elf, source]);
+    execFileSync('aarch64-linux-gnu-gcc', [
+      '-nostdlib',
+      '-static',
+      `-Wl,-Ttext=0x${HARNESS.toString(16)}`,
+      '-o',
+      elf,
+      source,
+    ]);
     execFileSync('aarch64-linux-gnu-objcopy', ['-O', 'binary', '-j', '.text', elf, flat]);
     return readFileSync(flat);
   } finally {
@@ -44,8 +51,18 @@ export class Qemu implements Machine {
       execFileSync(
         'qemu-system-aarch64',
         [
-          ...['-M', 'virt,gic-version=3,virtualization=on,memory-backend=ram', '-cpu', 'max,sve=off,sme=off,pauth=off,lpa2=off'],
-          ...['-object', `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${this.ram},share=on`, '-m', `${RAM_BYTES >> 20}`],
+          ...[
+            '-M',
+            'virt,gic-version=3,virtualization=on,memory-backend=ram',
+            '-cpu',
+            'max,sve=off,sme=off,pauth=off,lpa2=off',
+          ],
+          ...[
+            '-object',
+            `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${this.ram},share=on`,
+            '-m',
+            `${RAM_BYTES >> 20}`,
+          ],
           ...['-accel', 'tcg,thread=single', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],

@@ -21,7 +21,10 @@ const { values, positionals } = parseArgs({
 });
 
 async function cpu(): Promise<number> {
-  const generator = new Generator({ only: values.only === undefined ? undefined : new RegExp(values.only), simd: values.simd });
+  const generator = new Generator({
+    only: values.only === undefined ? undefined : new RegExp(values.only),
+    simd: values.simd,
+  });
   const qemu = new Qemu();
   const ours = new Ours();
   let mismatches = 0;
@@ -30,7 +33,7 @@ async function cpu(): Promise<number> {
   const seen = new Set<string>();
   try {
     const total = Number(values.cases);
-    for (let seed = Number(values.seed); done < total; ) {
+    for (let seed = Number(values.seed); done < total;) {
       const programs: Program[] = [];
       const batch = Math.min(Number(values.batch), total - done);
       for (let n = 0; n < batch; n++) programs.push(generator.program(new Random(seed + n)));
@@ -55,7 +58,9 @@ async function cpu(): Promise<number> {
       }
       seed += batch;
       done += batch;
-      console.log(`${done} programs, ${mismatches} mismatches (${tier}; QEMU ${((t1 - t0) / 1000).toFixed(1)} s, ours ${((t2 - t1) / 1000).toFixed(1)} s)`);
+      console.log(
+        `${done} programs, ${mismatches} mismatches (${tier}; QEMU ${((t1 - t0) / 1000).toFixed(1)} s, ours ${((t2 - t1) / 1000).toFixed(1)} s)`,
+      );
       if (seen.size >= Number(values.keep)) break;
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -76,7 +81,7 @@ async function system(): Promise<number> {
   try {
     for (const line of fuzzer.calibrate(qemu, ours)) console.log(`kept: ${line}`);
     const total = Number(values.cases);
-    for (let done = 0; done < total && reported < Number(values.keep); ) {
+    for (let done = 0; done < total && reported < Number(values.keep);) {
       const batch = Math.min(Number(values.batch), total - done);
       const cases = Array.from({ length: batch }, (_, n) => fuzzer.make(new Random(Number(values.seed) + done + n)));
       ours.tier = TIERS[batches++ % TIERS.length]!;
@@ -85,7 +90,10 @@ async function system(): Promise<number> {
       for (let n = 0; n < batch; n++) {
         if (fuzzer.differences(mine, theirs, n).length === 0) continue;
         mismatches++;
-        if (reported++ < Number(values.keep)) console.log(`seed ${Number(values.seed) + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
+        if (reported++ < Number(values.keep))
+          console.log(
+            `seed ${Number(values.seed) + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`,
+          );
       }
       done += batch;
       console.log(`${done} cases, ${mismatches} mismatches`);

@@ -13,7 +13,12 @@ export type Item =
   /** B, BL or a conditional branch. */
   | { readonly kind: 'branch'; readonly word: number; readonly target: Item | undefined }
   /** ADR into a register, and BR, BLR or RET by it. */
-  | { readonly kind: 'indirect'; readonly flow: 'br' | 'blr' | 'ret'; readonly register: number; readonly target: Item | undefined }
+  | {
+      readonly kind: 'indirect';
+      readonly flow: 'br' | 'blr' | 'ret';
+      readonly register: number;
+      readonly target: Item | undefined;
+    }
   | { readonly kind: 'ret' }
   /** The head of a loop, and its end: SUB and TBZ of the sign, or SUBS and B.GT. */
   | { readonly kind: 'head'; readonly register: number; readonly count: number }
@@ -78,7 +83,8 @@ export function assemble(program: Program): number[] {
   });
   const end = at;
   const words: number[] = [];
-  const distance = (target: Item | undefined): number => (target === undefined ? end : (place.get(target) ?? end)) - words.length;
+  const distance = (target: Item | undefined): number =>
+    (target === undefined ? end : (place.get(target) ?? end)) - words.length;
   const fuel = (): void => {
     words.push(0xd1000400 | (FUEL << 5) | FUEL);
     words.push(0xb4000000 | ((end - words.length) << 5) | FUEL);

@@ -11,14 +11,18 @@ import { assemble, type Item, type Program } from './program.ts';
 const NOP = 0xd503201f;
 
 /** Without the items in [from, to). */
-const without = (program: Program, from: number, to: number): Program => ({ ...program, items: [...program.items.slice(0, from), ...program.items.slice(to)] });
+const without = (program: Program, from: number, to: number): Program => ({
+  ...program,
+  items: [...program.items.slice(0, from), ...program.items.slice(to)],
+});
 
 const replaced = (program: Program, n: number, item: Item): Program => {
   const old = program.items[n]!;
   // Branches to the old item go to the new one.
   const items = program.items.map((other, m) => {
     if (m === n) return item;
-    if ((other.kind === 'branch' || other.kind === 'indirect') && other.target === old) return { ...other, target: item };
+    if ((other.kind === 'branch' || other.kind === 'indirect') && other.target === old)
+      return { ...other, target: item };
     if (other.kind === 'loop' && other.head === old) return { ...other, head: item };
     return other;
   });
@@ -28,17 +32,20 @@ const replaced = (program: Program, n: number, item: Item): Program => {
 function candidates(program: Program): Program[] {
   const out: Program[] = [];
   const n = program.items.length;
-  for (let size = n >> 1; size >= 1; size >>= 1) for (let at = 0; at + size <= n; at += size) out.push(without(program, at, at + size));
+  for (let size = n >> 1; size >= 1; size >>= 1)
+    for (let at = 0; at + size <= n; at += size) out.push(without(program, at, at + size));
   program.items.forEach((item, at) => {
     if (item.kind === 'branch') {
       if (item.target !== undefined) out.push(replaced(program, at, { ...item, target: undefined }));
-    } else if (item.kind === 'head' && item.count > 0) out.push(replaced(program, at, { ...item, count: item.count - 1 }));
+    } else if (item.kind === 'head' && item.count > 0)
+      out.push(replaced(program, at, { ...item, count: item.count - 1 }));
     else if (item.kind === 'word' && item.word !== NOP) {
       // A field of immediates at zero.
       for (const f of decode(item.word)?.row.fields ?? []) {
         if (!f.name.startsWith('imm')) continue;
         const word = (item.word & ~((2 ** f.width - 1) << f.lsb)) >>> 0;
-        if (word !== item.word && decode(word)?.row === decode(item.word)?.row) out.push(replaced(program, at, { ...item, word }));
+        if (word !== item.word && decode(word)?.row === decode(item.word)?.row)
+          out.push(replaced(program, at, { ...item, word }));
       }
     }
   });
@@ -59,7 +66,8 @@ function candidates(program: Program): Program[] {
       out.push({ ...program, state: { ...state, v } });
     }
   }
-  for (const name of ['nzcv', 'fpcr', 'fpsr'] as const) if (state[name] !== 0) out.push({ ...program, state: { ...state, [name]: 0 } });
+  for (const name of ['nzcv', 'fpcr', 'fpsr'] as const)
+    if (state[name] !== 0) out.push({ ...program, state: { ...state, [name]: 0 } });
   return out;
 }
 
@@ -83,7 +91,11 @@ export function disassemble(words: readonly number[], at: number): string[] {
   try {
     const file = join(folder, 'code.bin');
     writeFileSync(file, new Uint8Array(Uint32Array.from(words).buffer));
-    const text = execFileSync('aarch64-linux-gnu-objdump', ['-D', '-b', 'binary', '-m', 'aarch64', `--adjust-vma=${at}`, file], { encoding: 'utf8' });
+    const text = execFileSync(
+      'aarch64-linux-gnu-objdump',
+      ['-D', '-b', 'binary', '-m', 'aarch64', `--adjust-vma=${at}`, file],
+      { encoding: 'utf8' },
+    );
     return text.split('\n').filter((line) => /^\s*[0-9a-f]+:\t/.test(line));
   } finally {
     rmSync(folder, { recursive: true });
@@ -95,11 +107,15 @@ export function report(program: Program, qemu: Machine, ours: Machine): string {
   const lines = differences(run(ours, [program]), run(qemu, [program]), 0, program);
   const words = assemble(program);
   const { state } = program;
-  const registers = [...state.x].map((value, r) => (value === 0n ? '' : `x${r}=${value.toString(16)}`)).filter((s) => s !== '');
+  const registers = [...state.x]
+    .map((value, r) => (value === 0n ? '' : `x${r}=${value.toString(16)}`))
+    .filter((s) => s !== '');
   state.v.forEach((value, n) => {
     if (value !== 0n) registers.push(`v${n >> 1}${(n & 1) !== 0 ? 'h' : 'l'}=${value.toString(16)}`);
   });
-  const names = program.items.map((item) => (item.kind === 'word' ? (decode(item.word)?.row.name ?? 'undefined') : item.kind));
+  const names = program.items.map((item) =>
+    item.kind === 'word' ? (decode(item.word)?.row.name ?? 'undefined') : item.kind,
+  );
   return [
     names.join('; '),
     ...disassemble(words, codeOf(0) + program.start),

@@ -39,18 +39,40 @@ const VALUE = 26;
  */
 
 /** Not in a case's state: the harness's, the debug channel's, what devices and time change, or never the same. */
-const LEFT_OUT = /^(VBAR_EL2|SCTLR_EL2|TPIDR_EL2|HCR_EL2|SP_EL2|CNTFRQ|CNT[PV]_|CNTH[PV]_|CNTPOFF|OS|DBG|MDCCINT|VPIDR|CSSELR|CNTVOFF|PM)/;
+const LEFT_OUT =
+  /^(VBAR_EL2|SCTLR_EL2|TPIDR_EL2|HCR_EL2|SP_EL2|CNTFRQ|CNT[PV]_|CNTH[PV]_|CNTPOFF|OS|DBG|MDCCINT|VPIDR|CSSELR|CNTVOFF|PM)/;
 
-const stored = (name: string, row: Row): boolean => row.computed === undefined && row.value === undefined && row.writeEl !== 3 && !LEFT_OUT.test(name);
+const stored = (name: string, row: Row): boolean =>
+  row.computed === undefined && row.value === undefined && row.writeEl !== 3 && !LEFT_OUT.test(name);
 /** The registers that a case starts with, and that are compared. */
-const SYSREGS = (Object.entries(TABLE) as [SysregName, Row][]).filter(([name, row]) => stored(name, row)).map(([name, row]) => ({ name, key: parseKey(row.at), row }));
+const SYSREGS = (Object.entries(TABLE) as [SysregName, Row][])
+  .filter(([name, row]) => stored(name, row))
+  .map(([name, row]) => ({ name, key: parseKey(row.at), row }));
 
 /** What a case may also read: what is not storage, and answers the same on both machines. */
-const READABLE = ['SPSel', 'CurrentEL', 'PAN', 'UAO', 'NZCV', 'DAIF', 'SSBS', 'FPCR', 'FPSR', 'MPIDR_EL1', 'ISR_EL1', 'AFSR0_EL1', 'AMAIR_EL1', 'LORID_EL1', 'SPSR_irq'] as const;
+const READABLE = [
+  'SPSel',
+  'CurrentEL',
+  'PAN',
+  'UAO',
+  'NZCV',
+  'DAIF',
+  'SSBS',
+  'FPCR',
+  'FPSR',
+  'MPIDR_EL1',
+  'ISR_EL1',
+  'AFSR0_EL1',
+  'AMAIR_EL1',
+  'LORID_EL1',
+  'SPSR_irq',
+] as const;
 const WRITABLE = ['SPSel', 'PAN', 'UAO', 'NZCV', 'DAIF', 'SSBS'] as const;
 
 /** SYS but DC ZVA, whose block has another size, and AT (that is fuzz mmu's: PAR_EL1.SH of Device memory is 0b10, not on QEMU). */
-const MAINTENANCE = [...OPERATIONS.keys()].filter((key) => key !== parseKey('1 3 7 4 1') && !(((key >> 7) & 15) === 7 && ((key >> 4) & 7) === 4));
+const MAINTENANCE = [...OPERATIONS.keys()].filter(
+  (key) => key !== parseKey('1 3 7 4 1') && !(((key >> 7) & 15) === 7 && ((key >> 4) & 7) === 4),
+);
 
 /** Bits that random values may set. SA, M and EE would be the end of the harness; QEMU does not check the stack's alignment. */
 const LIMITS: Partial<Record<string, bigint>> = {
@@ -65,7 +87,9 @@ const LIMITS: Partial<Record<string, bigint>> = {
 /** Bits that are always set. */
 const FORCED: Partial<Record<string, bigint>> = { SCTLR_EL1: 0x30500a00n, HCR_EL2: 1n << 31n };
 
-export type SystemItem = { readonly words: readonly number[] } | { readonly level: 1 | 2; readonly spsr: number; readonly target: SystemItem | undefined };
+export type SystemItem =
+  | { readonly words: readonly number[] }
+  | { readonly level: 1 | 2; readonly spsr: number; readonly target: SystemItem | undefined };
 
 export interface SystemCase {
   items: readonly SystemItem[];
@@ -82,7 +106,16 @@ export type Masks = Map<string, { can: bigint; ones: bigint; agree: bigint }>;
 const index = (name: string): number => SYSREGS.findIndex((r) => r.name === name);
 
 const mov = (register: number, value: bigint): number[] =>
-  [0, 1, 2, 3].map((k) => ((k === 0 ? 0xd2800000 : 0xf2800000) | (k << 21) | (Number((value >> BigInt(16 * k)) & 0xffffn) << 5) | register) >>> 0).filter((_, k) => k === 0 || ((value >> BigInt(16 * k)) & 0xffffn) !== 0n);
+  [0, 1, 2, 3]
+    .map(
+      (k) =>
+        ((k === 0 ? 0xd2800000 : 0xf2800000) |
+          (k << 21) |
+          (Number((value >> BigInt(16 * k)) & 0xffffn) << 5) |
+          register) >>>
+        0,
+    )
+    .filter((_, k) => k === 0 || ((value >> BigInt(16 * k)) & 0xffffn) !== 0n);
 const mrs = (key: number, rt: number): number => (0xd5200000 | (key << 5) | rt) >>> 0;
 const msr = (key: number, rt: number): number => (0xd5000000 | (key << 5) | rt) >>> 0;
 
@@ -97,7 +130,8 @@ function allWords(write: boolean): Buffer {
 }
 
 export function assembleCase(c: SystemCase): number[] {
-  const size = (item: SystemItem): number => ('words' in item ? item.words.length : 6 + mov(VALUE, BigInt(item.spsr)).length);
+  const size = (item: SystemItem): number =>
+    'words' in item ? item.words.length : 6 + mov(VALUE, BigInt(item.spsr)).length;
   const place = new Map<SystemItem, number>();
   let at = 0;
   for (const item of c.items) {
@@ -113,7 +147,11 @@ export function assembleCase(c: SystemCase): number[] {
     }
     const elr = parseKey(item.level === 1 ? TABLE.ELR_EL1.at : TABLE.ELR_EL2.at);
     const spsr = parseKey(item.level === 1 ? TABLE.SPSR_EL1.at : TABLE.SPSR_EL2.at);
-    words.push(0x10000000 | ((((item.target === undefined ? end : (place.get(item.target) ?? end)) - words.length) & 0x7ffff) << 5) | VALUE);
+    words.push(
+      0x10000000 |
+        ((((item.target === undefined ? end : (place.get(item.target) ?? end)) - words.length) & 0x7ffff) << 5) |
+        VALUE,
+    );
     words.push(msr(elr, VALUE), ...mov(VALUE, BigInt(item.spsr)), msr(spsr, VALUE));
     // Nothing between that could be returned to: each ERET costs fuel.
     words.push(0xd1000400 | (FUEL << 5) | FUEL);
@@ -140,7 +178,10 @@ export class SystemFuzzer {
       c.sysregs.forEach((value, r) => states.writeBigUInt64LE(value, at + AT.sysregs + 8 * r));
       states.writeBigUInt64LE(BigInt(CODE + n * CODE_BYTES), at + AT.sysregs + 8 * index('ELR_EL2'));
       // Returns from EL1 go into the code.
-      states.writeBigUInt64LE(BigInt(CODE + n * CODE_BYTES) + (c.sysregs[index('ELR_EL1')]! & 0xfcn), at + AT.sysregs + 8 * index('ELR_EL1'));
+      states.writeBigUInt64LE(
+        BigInt(CODE + n * CODE_BYTES) + (c.sysregs[index('ELR_EL1')]! & 0xfcn),
+        at + AT.sysregs + 8 * index('ELR_EL1'),
+      );
       assembleCase(c).forEach((word, i) => code.writeUInt32LE(word, n * CODE_BYTES + 4 * i));
     });
     const parts: Part[] = [
@@ -157,7 +198,10 @@ export class SystemFuzzer {
 
   private blank(): SystemCase {
     const sysregs = new BigUint64Array(SYSREGS.length);
-    SYSREGS.forEach(({ name }, n) => (sysregs[n] = (FORCED[name] ?? 0n) | (/^E|^FAR/.test(name) ? 0n : (this.masks.get(name)?.ones ?? 0n))));
+    SYSREGS.forEach(
+      ({ name }, n) =>
+        (sysregs[n] = (FORCED[name] ?? 0n) | (/^E|^FAR/.test(name) ? 0n : (this.masks.get(name)?.ones ?? 0n))),
+    );
     sysregs[index('SPSR_EL2')] = 0x3c9n;
     sysregs[index('VBAR_EL1')] = BigInt(VECTORS1);
     sysregs[index('CPTR_EL2')] = 0x33ffn;
@@ -176,7 +220,8 @@ export class SystemFuzzer {
     for (const ones of [true, false]) {
       for (const { name } of SYSREGS) {
         const c = this.blank();
-        if (!['SPSR_EL2', 'ELR_EL2', 'VBAR_EL1', 'SCTLR_EL1'].includes(name)) c.sysregs[index(name)] = ones ? BigInt.asUintN(64, LIMITS[name] ?? -1n) : 0n;
+        if (!['SPSR_EL2', 'ELR_EL2', 'VBAR_EL1', 'SCTLR_EL1'].includes(name))
+          c.sysregs[index(name)] = ones ? BigInt.asUintN(64, LIMITS[name] ?? -1n) : 0n;
         cases.push(c);
       }
       const c = this.blank();
@@ -193,7 +238,10 @@ export class SystemFuzzer {
       const [q1, q0, o1, o0] = [read(theirs, n), read(theirs, n + half), read(mine, n), read(mine, n + half)];
       const can = q1 & ~q0 & o1 & ~o0;
       this.masks.set(name, { can, ones: o0, agree: ~((q1 ^ o1) | (q0 ^ o0)) });
-      if (q1 !== o1 || q0 !== o0) lines.push(`${name}: ones ${o1.toString(16)}, QEMU ${q1.toString(16)}; zeros ${o0.toString(16)}, QEMU ${q0.toString(16)}`);
+      if (q1 !== o1 || q0 !== o0)
+        lines.push(
+          `${name}: ones ${o1.toString(16)}, QEMU ${q1.toString(16)}; zeros ${o0.toString(16)}, QEMU ${q0.toString(16)}`,
+        );
     });
     return lines;
   }
@@ -230,14 +278,26 @@ export class SystemFuzzer {
         // With HCR_EL2.E2H these would reach the harness's own.
         if (/^(VBAR|SCTLR|TTBR|TCR|MAIR)/.test(name)) return [];
         // ADR of the next item: nothing may lead between an ERET and its fuel.
-        if (name.startsWith('ELR')) return [{ words: [0x10000000 | (2 << 5) | VALUE, msr(this.key(r, e2h, row.at), VALUE)] }];
+        if (name.startsWith('ELR'))
+          return [{ words: [0x10000000 | (2 << 5) | VALUE, msr(this.key(r, e2h, row.at), VALUE)] }];
         const value = name === 'HCR_EL2' ? (this.value(r, name) & ~(E2H | TGE)) | (hcr & E2H) : this.value(r, name);
         return [{ words: [...mov(VALUE, value), msr(this.key(r, e2h, row.at), VALUE)] }];
       }
       case 8: {
         // MSR (immediate): UAO, PAN, SPSel, SSBS, DAIFSet, DAIFClr.
         const host = e2h && (hcr & TGE) !== 0n;
-        const [op1, op2] = host ? ([0, 4] as const) : r.pick([[0, 3], [0, 4], [0, 5], [3, 1], [3, 6], [3, 7], [3, 6], [3, 7]] as const);
+        const [op1, op2] = host
+          ? ([0, 4] as const)
+          : r.pick([
+              [0, 3],
+              [0, 4],
+              [0, 5],
+              [3, 1],
+              [3, 6],
+              [3, 7],
+              [3, 6],
+              [3, 7],
+            ] as const);
         return [{ words: [(0xd500401f | (op1 << 16) | (r.below(16) << 8) | (op2 << 5)) >>> 0] }];
       }
       case 9:
@@ -246,7 +306,9 @@ export class SystemFuzzer {
         return [{ words: [r.pick([0x00000000, 0xd5033fdf, 0xd503309f, 0xd50331bf, 0x1e604020, 0xd5032e1f])] }];
       case 11: {
         // Loads and stores: plain, unprivileged, exclusive, acquire, atomic.
-        const word = r.pick([0xf9400000, 0xb9400000, 0x39400000, 0xf9000000, 0xf8410800, 0xf8010800, 0xc85f7c00, 0xc8dffc00, 0xf8e00000]);
+        const word = r.pick([
+          0xf9400000, 0xb9400000, 0x39400000, 0xf9000000, 0xf8410800, 0xf8010800, 0xc85f7c00, 0xc8dffc00, 0xf8e00000,
+        ]);
         return [{ words: [(word | (25 << 5) | general()) >>> 0] }];
       }
       case 12: {
@@ -271,7 +333,9 @@ export class SystemFuzzer {
     });
     const sparse = r.once(2);
     if (sparse) for (const name of ['MDCR_EL2', 'CPTR_EL2', 'CNTHCTL_EL2'] as const) c.sysregs[index(name)] = 0n;
-    c.hcr = (r.once(3) ? this.value(r, 'HCR_EL2') : this.value(r, 'HCR_EL2') & this.value(r, 'HCR_EL2') & r.u64()) | FORCED['HCR_EL2']!;
+    c.hcr =
+      (r.once(3) ? this.value(r, 'HCR_EL2') : this.value(r, 'HCR_EL2') & this.value(r, 'HCR_EL2') & r.u64()) |
+      FORCED['HCR_EL2']!;
     if (!r.once(4)) c.hcr &= ~TGE;
     // A host's applications: DAIF traps.
     if ((c.hcr & E2H) !== 0n && r.once(2)) c.hcr &= ~TGE;
@@ -290,7 +354,11 @@ export class SystemFuzzer {
     }
     for (const at of returns.reverse()) {
       const level = r.once(3) ? 2 : 1;
-      items[at] = { level, spsr: (this.pstate(r, r.below(level + 1)) & ~(r.once(20) ? 0 : 1 << 20)) >>> 0, target: r.once(4) ? undefined : items[at + 1 + r.below(3)] };
+      items[at] = {
+        level,
+        spsr: (this.pstate(r, r.below(level + 1)) & ~(r.once(20) ? 0 : 1 << 20)) >>> 0,
+        target: r.once(4) ? undefined : items[at + 1 + r.below(3)],
+      };
     }
     c.items = items;
     return c;
@@ -301,12 +369,16 @@ export class SystemFuzzer {
     const out: string[] = [];
     const compare = (name: string, offset: number): void => {
       const agree = this.masks.get(name)?.agree ?? -1n;
-      const [a, b] = [mine, theirs].map((result) => BigInt.asUintN(64, result.readBigUInt64LE(at + offset) & agree)) as [bigint, bigint];
+      const [a, b] = [mine, theirs].map((result) =>
+        BigInt.asUintN(64, result.readBigUInt64LE(at + offset) & agree),
+      ) as [bigint, bigint];
       if (a !== b) out.push(`${name}: ${a.toString(16)}, QEMU ${b.toString(16)}`);
     };
     if (mine.subarray(at, at + STATE_BYTES).equals(theirs.subarray(at, at + STATE_BYTES))) return out;
     // A return went astray: there is flash on QEMU's board, and QEMU finds the abort before the misaligned PC.
-    for (const name of ['ESR_EL1', 'ESR_EL2']) if (/^(20|21|22)$/.test((mine.readBigUInt64LE(at + AT.sysregs + 8 * index(name)) >> 26n).toString(16))) return out;
+    for (const name of ['ESR_EL1', 'ESR_EL2'])
+      if (/^(20|21|22)$/.test((mine.readBigUInt64LE(at + AT.sysregs + 8 * index(name)) >> 26n).toString(16)))
+        return out;
     for (let r = 0; r < REGISTERS + 2; r++) compare(r === 27 ? 'exceptions' : `x${r}`, AT.x + 8 * r);
     compare('HCR_EL2', AT.hcr);
     compare('SP', AT.sp);
@@ -318,7 +390,9 @@ export class SystemFuzzer {
     for (let round = 0; round < 60; round++) {
       const tries: SystemCase[] = [];
       const n = c.items.length;
-      for (let size = n >> 1; size >= 1; size >>= 1) for (let at = 0; at + size <= n; at += size) tries.push({ ...c, items: [...c.items.slice(0, at), ...c.items.slice(at + size)] });
+      for (let size = n >> 1; size >= 1; size >>= 1)
+        for (let at = 0; at + size <= n; at += size)
+          tries.push({ ...c, items: [...c.items.slice(0, at), ...c.items.slice(at + size)] });
       const base = this.blank();
       c.sysregs.forEach((value, r) => {
         if (value === base.sysregs[r]) return;
@@ -353,9 +427,18 @@ export class SystemFuzzer {
   report(c: SystemCase, qemu: Machine, ours: Machine): string {
     const lines = this.differences(this.run(ours, [c]), this.run(qemu, [c]), 0);
     const words = assembleCase(c);
-    const used = c.items.reduce((sum, item) => sum + ('words' in item ? item.words.length : 6 + mov(VALUE, BigInt(item.spsr)).length), 0);
+    const used = c.items.reduce(
+      (sum, item) => sum + ('words' in item ? item.words.length : 6 + mov(VALUE, BigInt(item.spsr)).length),
+      0,
+    );
     const base = this.blank();
-    const state = SYSREGS.map(({ name }, n) => (c.sysregs[n] === base.sysregs[n] ? '' : `${name}=${c.sysregs[n]!.toString(16)}`)).filter((s) => s !== '');
-    return [...disassemble(words.slice(0, used + 1), CODE), `HCR_EL2=${c.hcr.toString(16)} fuel ${c.x[FUEL]} ${state.join(' ')}`, ...lines].join('\n');
+    const state = SYSREGS.map(({ name }, n) =>
+      c.sysregs[n] === base.sysregs[n] ? '' : `${name}=${c.sysregs[n]!.toString(16)}`,
+    ).filter((s) => s !== '');
+    return [
+      ...disassemble(words.slice(0, used + 1), CODE),
+      `HCR_EL2=${c.hcr.toString(16)} fuel ${c.x[FUEL]} ${state.join(' ')}`,
+      ...lines,
+    ].join('\n');
   }
 }

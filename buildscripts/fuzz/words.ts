@@ -44,12 +44,28 @@ class Victim {
 
   constructor() {
     const counter = { frequency: 62_500_000, now: () => (this.ticks += 1000) };
-    this.board = new Board({ tree: boardTree(), cpus: 1, memory: MEMORY, reserved: AREA + CORE_BYTES + GUARD, counter, wallClock: () => 1, transmit: () => undefined });
+    this.board = new Board({
+      tree: boardTree(),
+      cpus: 1,
+      memory: MEMORY,
+      reserved: AREA + CORE_BYTES + GUARD,
+      counter,
+      wallClock: () => 1,
+      transmit: () => undefined,
+    });
     const { ram, bus, gic } = this.board;
     this.u8 = new Uint8Array(ram.memory.buffer);
     this.host = ram.host;
     this.base = ram.base;
-    this.core = new Core({ bus, index: 0, counter, area: AREA, hostedEl2: false, gic: new CpuInterface(gic, 0), firmware: () => true });
+    this.core = new Core({
+      bus,
+      index: 0,
+      counter,
+      area: AREA,
+      hostedEl2: false,
+      gic: new CpuInterface(gic, 0),
+      firmware: () => true,
+    });
     gic.onChange = () => this.core.interruptsChanged();
     this.core.onException = () => {
       this.stoppedAt = this.core.pc;
@@ -71,7 +87,9 @@ class Victim {
       case 1:
         return BigInt(this.base + r.below(MEMORY + 64) - 16);
       case 2:
-        return BigInt(r.pick([0x08000000, 0x080a0000, 0x09000000, 0x09010000, 0x0a000000, 0xffffffff, 0]) + r.below(0x100));
+        return BigInt(
+          r.pick([0x08000000, 0x080a0000, 0x09000000, 0x09010000, 0x0a000000, 0xffffffff, 0]) + r.below(0x100),
+        );
       case 3:
         return BigInt(r.below(512) - 256);
       default:
@@ -106,9 +124,10 @@ class Victim {
     core.code.eager = r.once(3) ? () => true : undefined;
     const first = BigInt(this.base + at);
     this.start(r, el);
-    for (let n = 0; n < PAGE_WORDS; ) {
+    for (let n = 0; n < PAGE_WORDS;) {
       core.pc = first + BigInt(4 * n);
-      i32[(frame + F.PSTATE) >>> 2] = (i32[(frame + F.PSTATE) >>> 2]! & ~0x3020_001f) | (el === 0 ? 0 : PSTATE.SP) | (el << PSTATE.EL_SHIFT);
+      i32[(frame + F.PSTATE) >>> 2] =
+        (i32[(frame + F.PSTATE) >>> 2]! & ~0x3020_001f) | (el === 0 ? 0 : PSTATE.SP) | (el << PSTATE.EL_SHIFT);
       core.contextChanged();
       this.stoppedAt = -1n;
       const before = core.retired;
@@ -125,7 +144,8 @@ class Victim {
   }
 
   private check(from: number, to: number): void {
-    for (let i = from; i < to; i++) if (this.u8[i] !== PATTERN) throw new Error(`a write outside RAM at host address ${i.toString(16)}`);
+    for (let i = from; i < to; i++)
+      if (this.u8[i] !== PATTERN) throw new Error(`a write outside RAM at host address ${i.toString(16)}`);
   }
 }
 
@@ -151,7 +171,9 @@ export async function words(total: number, seed: number): Promise<number> {
     }
     if (n % 100 === 99) {
       done += victim.done;
-      console.log(`${done} words, ${victim.exceptions} exceptions, ${failures} failures, ${((performance.now() - start) / 1000).toFixed(0)} s`);
+      console.log(
+        `${done} words, ${victim.exceptions} exceptions, ${failures} failures, ${((performance.now() - start) / 1000).toFixed(0)} s`,
+      );
       victim.close();
       victim = new Victim();
       // Compiled code is given back only when the event loop has its turn.

@@ -42,7 +42,16 @@ export interface Outcome {
 }
 
 /** Code at EL1 with nothing trapped. */
-export const CONTEXT: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
+export const CONTEXT: Context = {
+  el: 1,
+  fpTrap: false,
+  e2h: false,
+  stackSelected: true,
+  aligned: false,
+  stackAligned: false,
+  single: false,
+  debugMasked: false,
+};
 
 /** Words and the address of the first; code depends on that address within its page only. */
 export interface Program {
@@ -64,7 +73,16 @@ export class Harness {
   /** The data area. */
   readonly data = this.u8.subarray(DATA_HOST, DATA_HOST + DATA_BYTES);
   private path: Path = 'fast';
-  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
+  context: Context = {
+    el: 1,
+    fpTrap: false,
+    e2h: false,
+    stackSelected: true,
+    aligned: false,
+    stackAligned: false,
+    single: false,
+    debugMasked: false,
+  };
   private outcome: Outcome = { taken: false, exit: undefined, faulted: false };
   private readonly t = new Translator();
   private readonly builder = new RegionBuilder();
@@ -100,10 +118,12 @@ export class Harness {
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 + regions.length });
     const runtime = makeRuntime(this.memory, table, this.host);
     const modules = new RegionModules(this.memory, table, runtime);
-    modules.instantiate(modules.encode(
+    modules.instantiate(
+      modules.encode(
         regions.map((r) => r.body),
         1,
-      ));
+      ),
+    );
     return regions.map((_, k) => table.get(1 + k) as Compiled);
   }
 

@@ -10,7 +10,11 @@ export const DATA = RAM + 0x40000;
 
 const AREA = 0x10000;
 const HOST = AREA + CORE_BYTES;
-const memory = new WebAssembly.Memory({ initial: (HOST + RAM_BYTES) / 65536, maximum: (HOST + RAM_BYTES) / 65536, shared: true });
+const memory = new WebAssembly.Memory({
+  initial: (HOST + RAM_BYTES) / 65536,
+  maximum: (HOST + RAM_BYTES) / 65536,
+  shared: true,
+});
 
 export interface End {
   /** ESR_ELx of the exception, its PC, and instructions retired before it. */
@@ -53,7 +57,8 @@ export function runWords(words: readonly number[], start: Start = {}): End {
   const { frame, i32, i64 } = core;
   const ram = new DataView(memory.buffer, HOST, RAM_BYTES);
   words.forEach((word, n) => ram.setUint32(CODE - RAM + 4 * n, word >>> 0, true));
-  for (const [n, value] of Object.entries(start.x ?? {})) i64[(frame + F.X + 8 * Number(n)) >> 3] = BigInt.asIntN(64, value);
+  for (const [n, value] of Object.entries(start.x ?? {}))
+    i64[(frame + F.X + 8 * Number(n)) >> 3] = BigInt.asIntN(64, value);
   for (const [n, [low, high]] of Object.entries(start.v ?? {})) {
     i64[(frame + F.V + 16 * Number(n)) >> 3] = BigInt.asIntN(64, low);
     i64[(frame + F.V + 16 * Number(n) + 8) >> 3] = BigInt.asIntN(64, high);

@@ -64,10 +64,16 @@ test('a page with a watched byte is kept out of the TLB, its neighbours are not'
   debug.update(core);
   expect([0x1fff, 0x2000, 0x3000].map((va) => debug.watchesPage(core, 0, va))).toEqual([false, true, false]);
   // Addresses are compared up to bit 48: a tag does not hide an access.
-  expect(debug.watchpoint(core, 0x5500_0000, 0x2ff8, 8, { reads: false, writes: true })?.far).toBe(0x5500_0000_0000_2fffn);
+  expect(debug.watchpoint(core, 0x5500_0000, 0x2ff8, 8, { reads: false, writes: true })?.far).toBe(
+    0x5500_0000_0000_2fffn,
+  );
   core.set('DBGWCR0_EL1', (31n << 24n) | 0x1ffdn);
   debug.update(core);
-  expect([0x1000, 0x7fff_f000, 0x8000_0000].map((va) => debug.watchesPage(core, 0, va | 0))).toEqual([true, true, false]);
+  expect([0x1000, 0x7fff_f000, 0x8000_0000].map((va) => debug.watchesPage(core, 0, va | 0))).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 test('only the context-aware breakpoint compares contexts', () => {

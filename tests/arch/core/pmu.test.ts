@@ -12,7 +12,8 @@ function counting(...events: number[]): FakeCore {
   return core;
 }
 
-const counters = (core: FakeCore, count: number): unknown[] => Array.from({ length: count }, (_, n) => core.mrs(`PMEVCNTR${n}_EL0`));
+const counters = (core: FakeCore, count: number): unknown[] =>
+  Array.from({ length: count }, (_, n) => core.mrs(`PMEVCNTR${n}_EL0`));
 
 test('CHAIN makes an odd counter the upper half of the even one before it', () => {
   const core = counting(EVENT.INST_RETIRED, EVENT.CHAIN, EVENT.CHAIN, EVENT.CHAIN);
@@ -42,7 +43,8 @@ test('events are counted one by one, writes of TTBR and CONTEXTIDR among them', 
 
 test('PMCEID<n>_EL0 list what there is', () => {
   const core = new FakeCore(1);
-  const has = (event: number): boolean => (((core.mrs(`PMCEID${event >> 5}_EL0`) as bigint) >> BigInt(event & 31)) & 1n) === 1n;
+  const has = (event: number): boolean =>
+    (((core.mrs(`PMCEID${event >> 5}_EL0`) as bigint) >> BigInt(event & 31)) & 1n) === 1n;
   expect(Object.values(EVENT).every(has)).toBe(true);
   expect([0x01, 0x03, 0x10, 0x12, 0x22].some(has)).toBe(false);
 });
@@ -99,7 +101,12 @@ test('EL0 needs PMUSERENR_EL0; MDCR_EL2.TPM and TPMCR trap EL1', () => {
   core.set('PMUSERENR_EL0', 4n);
   expect([allowed('PMCCNTR_EL0'), written('PMCCNTR_EL0'), allowed('PMEVCNTR0_EL0')]).toEqual([true, false, false]);
   core.set('PMUSERENR_EL0', 8n);
-  expect([allowed('PMEVCNTR0_EL0'), written('PMEVCNTR0_EL0'), written('PMSELR_EL0'), allowed('PMXEVTYPER_EL0')]).toEqual([true, false, true, false]);
+  expect([
+    allowed('PMEVCNTR0_EL0'),
+    written('PMEVCNTR0_EL0'),
+    written('PMSELR_EL0'),
+    allowed('PMXEVTYPER_EL0'),
+  ]).toEqual([true, false, true, false]);
   core.set('PMUSERENR_EL0', 2n);
   expect([written('PMSWINC_EL0'), written('PMCR_EL0')]).toEqual([true, false]);
   core.el = 1;

@@ -42,11 +42,21 @@ function record(name: string, folder: string): Program {
     ],
     { timeout: 10_000, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  return { image, lines: output.split('\n').map((line) => line.trim()).filter(Boolean) };
+  return {
+    image,
+    lines: output
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean),
+  };
 }
 
-const programs: Record<string, Program> = existsSync(target) ? (JSON.parse(readFileSync(target, 'utf8')) as Record<string, Program>) : {};
-const all = readdirSync(here).filter((file) => file.endsWith('.S') && !['harness.S', 'mmu.S'].includes(file)).map((file) => basename(file, '.S'));
+const programs: Record<string, Program> = existsSync(target)
+  ? (JSON.parse(readFileSync(target, 'utf8')) as Record<string, Program>)
+  : {};
+const all = readdirSync(here)
+  .filter((file) => file.endsWith('.S') && !['harness.S', 'mmu.S'].includes(file))
+  .map((file) => basename(file, '.S'));
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
 const folder = mkdtempSync(join(tmpdir(), 'naxos-programs-'));
 try {
@@ -54,8 +64,11 @@ try {
     const program = record(name, folder);
     programs[name] = program;
     const ours = runProgram(program.image);
-    program.lines.forEach((line, n) => console.log(line === ours[n] ? '  ' : '≠ ', line, line === ours[n] ? '' : `| here ${ours[n]}`));
-    if (ours.length > program.lines.length) console.log('here also', ours.slice(program.lines.length, program.lines.length + 9));
+    program.lines.forEach((line, n) =>
+      console.log(line === ours[n] ? '  ' : '≠ ', line, line === ours[n] ? '' : `| here ${ours[n]}`),
+    );
+    if (ours.length > program.lines.length)
+      console.log('here also', ours.slice(program.lines.length, program.lines.length + 9));
   }
 } finally {
   rmSync(folder, { recursive: true });

@@ -65,5 +65,8 @@ export function runProgram(image: string, optimized = false, instructions = 50_0
     if (reason === 'wfi' && core.timerDue === Infinity) break;
   }
   board.close();
-  return output.split('\n').map((line) => line.trim()).filter(Boolean);
+  return output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
 }
