@@ -34,10 +34,9 @@ function setLane64(i32: Int32Array, at: number, value: bigint): void {
   i32[(at >>> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
 }
 
-/** Writes the elements to Vd with the bits above them zero. */
-function finish(i32: Int32Array, frame: number, d: number, bytes: number): void {
-  const end = (frame + F.V + 16 * d + 16) >>> 2;
-  for (let w = (frame + F.V + 16 * d + bytes) >>> 2; w < end; w++) i32[w] = 0;
+/** Clears Vd above `bytes`. */
+function finish(u8: Uint8Array, frame: number, d: number, bytes: number): void {
+  u8.fill(0, frame + F.V + 16 * d + bytes, frame + F.V + 16 * d + 16);
 }
 
 /** (US)(Q)(R)SHL by register: `extra` is 1 unsigned, 2 rounding, 4 saturating. */
@@ -94,7 +93,7 @@ export function variableShift(i32: Int32Array, u8: Uint8Array, frame: number, ar
     }
     setLane(i32, u8, d + at, size, r | 0);
   }
-  if (lanes << size === 16 || lanes << size === 8) finish(i32, frame, argument & 31, lanes << size);
+  finish(u8, frame, argument & 31, lanes << size);
   if (qc) i32[(frame + F.FPSR) >>> 2]! |= QC;
   return 0;
 }
@@ -111,7 +110,7 @@ export function polynomialMultiply(i32: Int32Array, u8: Uint8Array, frame: numbe
     for (let b = 0; b < 8; b++) if ((y >> b) & 1) r ^= u8[n + e]! << b;
     u8[d + e] = r;
   }
-  finish(i32, frame, argument & 31, bytes);
+  finish(u8, frame, argument & 31, bytes);
   return 0;
 }
 
@@ -146,7 +145,7 @@ export function mixedSignAdd(i32: Int32Array, u8: Uint8Array, frame: number, arg
       setLane(i32, u8, d + at, size, r | 0);
     }
   }
-  if (lanes << size === 8) finish(i32, frame, argument & 31, 8);
+  finish(u8, frame, argument & 31, lanes << size);
   if (qc) i32[(frame + F.FPSR) >>> 2]! |= QC;
   return 0;
 }
