@@ -38,6 +38,9 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     machine?.stop();
   };
   process.stdout.on('error', onClosed);
+  // A terminal that has gone takes nothing and gives nothing any more; input that ends otherwise is no reason to end.
+  const onInputLost = (): void => void (terminal.interactive && onClosed());
+  process.stdin.on('end', onInputLost).on('error', onInputLost);
   const onLost = (): void => {};
   process.stderr.on('error', onLost);
   let machine: Machine | undefined;
@@ -100,6 +103,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     return statusOf(end, exec?.stream, say);
   } finally {
     process.stdout.off('error', onClosed);
+    process.stdin.off('end', onInputLost).off('error', onInputLost);
     process.stderr.off('error', onLost);
   }
 }
