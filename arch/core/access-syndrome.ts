@@ -38,6 +38,12 @@ export function accessSyndrome(word: number): AccessSyndrome | undefined {
   if ((word & 0x3fa0_0000) === 0x0880_0000) {
     return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: (word & 0x8000) !== 0 };
   }
+  // LDAPUR and STLUR: size 011001 opc 0 imm9 00 Rn Rt. LDAPR: size 111000 101 11111 110000 Rn Rt.
+  if ((word & 0x3f20_0c00) === 0x1900_0000) {
+    const opc = (word >>> 22) & 3;
+    return { size: bytes, signed: opc >= 2, register, wide: opc >= 2 ? opc === 2 : size === 3, acquireRelease: true };
+  }
+  if ((word & 0x3fff_fc00) === 0x38bf_c000) return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: true };
   // Load register literal has no ISV either; loads and stores of a register: size 111 V 0x.
   if ((word & 0x3c00_0000) !== 0x3800_0000 && (word & 0x3f00_0000) !== 0x3900_0000) return undefined;
   if ((word & 0x0400_0000) !== 0) return undefined;
