@@ -93,7 +93,11 @@ export class Bare implements FirmwareMachine {
     try {
       for (;;) {
         if (this.#board.console) this.console.attach(this.#board.console);
-        await this.#loop.run({ step: (limit) => this.#step(limit), dueIn: () => this.#dueIn() });
+        await this.#loop.run({
+          step: (limit) => this.#step(limit),
+          dueIn: () => this.#dueIn(),
+          rest: () => this.#core.code.consolidate(),
+        });
         if (this.#end?.reason !== 'reset' || !restarts) return this.#end!;
         this.#end = undefined;
         this.#board.close();

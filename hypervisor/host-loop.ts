@@ -15,6 +15,8 @@ export interface Turns {
   step(instructions: number): 'busy' | 'idle' | 'ended';
   /** Milliseconds until an idle machine's next timer; Infinity when there is none. */
   dueIn(): number;
+  /** Called before an idle machine's sleep: time for what can wait. */
+  rest?(): void;
 }
 
 export class HostLoop {
@@ -33,6 +35,7 @@ export class HostLoop {
       const state = machine.step(budget);
       if (state === 'ended') return;
       if (state === 'idle') {
+        machine.rest?.();
         await this.#sleep(machine.dueIn());
         continue;
       }

@@ -139,7 +139,11 @@ export class System {
   async run(): Promise<SystemEnd> {
     if (this.board.console) this.console.attach(this.board.console);
     try {
-      await this.#loop.run({ step: (limit) => this.#step(limit), dueIn: () => this.#dueIn() });
+      await this.#loop.run({
+        step: (limit) => this.#step(limit),
+        dueIn: () => this.#dueIn(),
+        rest: () => this.core.code.consolidate(),
+      });
       return this.#end!;
     } finally {
       this.console.close();

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hostFuses } from '../arch/a64/table/simd-relaxed.ts';
+import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
 
@@ -18,7 +18,7 @@ const WORTH = 1 / 32;
 function versionFolder(): { root: string; folder: string } {
   const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'naxos', 'translations');
   // What the translator makes of multiply-adds depends on the host's processor.
-  const hash = createHash('sha256').update(`${process.version} ${hostFuses()};`);
+  const hash = createHash('sha256').update(`${process.version} ${hostFuses()} ${nibbleSwizzle()};`);
   const arch = fileURLToPath(new URL('../arch/', import.meta.url));
   for (const name of readdirSync(arch, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!/\.[jt]s$/.test(name)) continue;

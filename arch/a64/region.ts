@@ -11,10 +11,14 @@ export interface Region {
   readonly context: Context;
   /** Function body as the code section wants it, without its size. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Imported functions that its code needs: the first so many of IMPORT. */
+  readonly imports: number;
   /** Pairs: first word and number of words of each block translated. */
   readonly extents: readonly number[];
   /** Guest instructions translated. */
   readonly instructions: number;
+  /** What it calls on every way through it, as far as that is plain: byte offsets from the entry. */
+  readonly calls: readonly number[];
 }
 
 /** Type index of a region's function in its module. */
@@ -224,7 +228,26 @@ export class RegionBuilder {
       instructions += b.count;
       extents.push(b.start, b.count);
     }
-    return { entry, context, body: this.body(), extents, instructions };
+    return { entry, context, body: this.body(), imports: t.imports, extents, instructions, calls: this.certainCalls() };
+  }
+
+  /** The calls before the first branch. */
+  private certainCalls(): number[] {
+    const calls: number[] = [];
+    const seen = new Set<number>();
+    for (let b = 0; b >= 0 && !seen.has(b); ) {
+      seen.add(b);
+      const block = this.blocks[b]!;
+      const last = block.start + block.count - 1;
+      if (block.flow === 'call') {
+        const { row, fields } = block.instructions[block.count - 1]!;
+        calls.push((last - this.entry) * 4 + row.offset!(fields));
+      }
+      const next = block.flow === 'jump' ? block.taken : block.flow === 'branch' ? undefined : block.fall;
+      if (block.flow === 'jump' && next!.block < 0) calls.push((next!.target - this.entry) * 4);
+      b = next?.block ?? -1;
+    }
+    return calls;
   }
 
   private body(): Uint8Array<ArrayBuffer> {
@@ -440,8 +463,7 @@ export class RegionBuilder {
           t.get(target);
           t.get(P.ret);
           t.get(P.depth);
-          t.op(W.return_call);
-          t.code.u32(IMPORT.ret);
+          t.returnCall(IMPORT.ret);
           break;
         }
         t.get(target);
@@ -471,8 +493,7 @@ export class RegionBuilder {
     t.get(P.ret);
     t.get(P.depth);
     if (!t.optimize) {
-      t.op(W.return_call);
-      t.code.u32(IMPORT.jump);
+      t.returnCall(IMPORT.jump);
       return;
     }
     t.get(P.frame);

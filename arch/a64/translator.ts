@@ -10,8 +10,28 @@ export const V0 = 32;
 /** Parameters of a region's function: the frame's host address, the entry's virtual address, the address a RET returns to, calls that may still nest. */
 export const P = { frame: 0, pc: 1, ret: 2, depth: 3 } as const;
 
-/** Functions that every region module imports, by index. */
-export const IMPORT = { readMiss: 0, writeMiss: 1, commit: 2, nzcv: 3, lookup: 4, exit: 5, helper: 6, readHost: 7, writeHost: 8, jump: 9, store: 10, load: 11, link: 12, ret: 13, storePair: 14, loadPair: 15 } as const;
+/**
+ * Functions that region modules import, by index: what cold code uses comes first, because a module imports only as many
+ * of them as its code needs.
+ */
+export const IMPORT = {
+  exit: 0,
+  load: 1,
+  store: 2,
+  ret: 3,
+  link: 4,
+  jump: 5,
+  storePair: 6,
+  loadPair: 7,
+  nzcv: 8,
+  writeHost: 9,
+  readHost: 10,
+  commit: 11,
+  helper: 12,
+  lookup: 13,
+  readMiss: 14,
+  writeMiss: 15,
+} as const;
 
 /** What `exit` is called for; the second argument is its operand. */
 export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
@@ -82,6 +102,8 @@ export interface Context {
  */
 export class Translator {
   readonly code = new CodeBuffer();
+  /** Imported functions needed: 0 … imports - 1. */
+  imports = 0;
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
   context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
@@ -144,6 +166,7 @@ export class Translator {
   begin(context: Context, entry = 0): void {
     this.entryOffset = entry;
     this.code.reset();
+    this.imports = 0;
     this.localTypes = [];
     this.context = context;
     this.registerLocal.fill(-1);
@@ -290,8 +313,17 @@ export class Translator {
     this.code.u32(opcode);
   }
 
+  /** Calls an imported function (IMPORT). */
   call(index: number): void {
+    if (index >= this.imports) this.imports = index + 1;
     this.code.u8(W.call);
+    this.code.u32(index);
+  }
+
+  /** Calls an imported function instead of returning. */
+  returnCall(index: number): void {
+    if (index >= this.imports) this.imports = index + 1;
+    this.code.u8(W.return_call);
     this.code.u32(index);
   }
 

@@ -25,6 +25,8 @@ interface Entry {
   body: Uint8Array<ArrayBuffer> | undefined;
   /** Its number in the store that it came from, or -1. */
   stored: number;
+  /** It has a module of its own. */
+  alone: boolean;
 }
 
 interface PageCode {
@@ -37,6 +39,8 @@ interface PageCode {
 /** What the translator did. */
 export interface TranslationStats {
   regions: number;
+  /** WebAssembly modules made for them. */
+  modules: number;
   /** Taken from an earlier run's. */
   reused: number;
   /** Of them, translated anew for speed. */
@@ -50,6 +54,13 @@ export interface TranslationStats {
 
 /** Most instructions of a region that begins inside another one: control comes there once, more often than not. */
 const MOST_INSIDE = 64;
+
+/** Regions in modules of their own that are worth putting together, and how many go into a module. */
+const MANY_ALONE = 2000;
+const TOGETHER = 512;
+
+/** Regions in a module that are made at once, at most. */
+const BATCH = 8;
 
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
@@ -65,7 +76,7 @@ const MAX_REGIONS = 120_000;
  * is used again when its words are what they were.
  */
 export class CodeCache {
-  readonly stats: TranslationStats = { regions: 0, reused: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  readonly stats: TranslationStats = { regions: 0, modules: 0, reused: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
   /** Which regions, by the host address of their entry, are optimized from the start; none unless a test asks for it. */
   eager: ((host: number) => boolean) | undefined;
@@ -83,8 +94,10 @@ export class CodeCache {
   private storeUse = new Uint8Array(0);
   /** Regions of the store that have been optimized since. */
   private readonly superseded = new Set<number>();
-  /** Keeps what `save` needs. */
+  /** Keeps what `save` and `consolidate` need. */
   keepBodies = false;
+  /** Regions made since the last `consolidate`. */
+  private alone = 0;
 
   constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, runtime: RuntimeExports) {
     this.i32 = new Int32Array(memory.buffer);
@@ -127,8 +140,10 @@ export class CodeCache {
    * The table index of the region at a host address.
    * @param host host address of the entry's word, in RAM
    * @param context number from `contextIndex`
+   * @param hostAt host address of the code at an offset in bytes from the entry, 0 where there is none: with it, what the
+   * region is sure to call is translated along with it
    */
-  find(host: number, context: number): number {
+  find(host: number, context: number, hostAt?: (offset: number) => number): number {
     const page = this.pageOf(host, context);
     const pageHost = pageHostOf(host);
     const entry = page.entries[context]!.get(wordOf(host));
@@ -140,8 +155,23 @@ export class CodeCache {
     }
     const stored = this.fromStore(pageHost, page, wordOf(host), context);
     if (stored !== undefined) return stored.index;
+    const start = performance.now();
     const index = this.next++;
-    this.make(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index);
+    const batch = [this.build(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index)];
+    const deltas = [0];
+    for (let n = 0; hostAt !== undefined && n < batch.length; n++) {
+      for (const offset of batch[n]!.calls) {
+        if (batch.length === BATCH) break;
+        const callee = hostAt(deltas[n]! + offset);
+        if (callee === 0) continue;
+        const calleePage = this.pageOf(callee, context);
+        const word = wordOf(callee);
+        if (calleePage.entries[context]!.has(word) || this.inStore(callee, context) >= 0) continue;
+        batch.push(this.build(pageHostOf(callee), calleePage, word, context, this.eager?.(callee) === true, this.next++));
+        deltas.push(deltas[n]! + offset);
+      }
+    }
+    this.instantiate(batch, index, start);
     return index;
   }
 
@@ -181,9 +211,14 @@ export class CodeCache {
     if (!entry.optimized) this.make(pageHost, page, word, context, true, entry.index);
   }
 
-  /** Translates a region, compiles it and enters it at a table index. */
+  /** Makes a region anew in its place in the table. */
   private make(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): void {
     const start = performance.now();
+    this.instantiate([this.build(pageHost, page, word, context, optimize, index)], index, start);
+  }
+
+  /** Translates a region and enters it at a table index, which `instantiate` fills. */
+  private build(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): Region {
     const entries = page.entries[context]!;
     const base = pageHost >>> 2;
     // A place inside a region that was made before (control came back into its middle): go only as far as other
@@ -204,19 +239,31 @@ export class CodeCache {
     const body = this.keepBodies ? region.body : undefined;
     const replaced = entries.get(word);
     if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
-    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1 });
+    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1, alone: true });
+    this.alone++;
     this.reserve(index);
-    const bytes = this.modules.encode([region.body], index);
-    const translated = performance.now();
-    this.modules.instantiate(bytes);
     const { stats } = this;
     stats.regions++;
     if (optimize) stats.optimized++;
     stats.instructions += region.instructions;
+    this.onTranslate?.(pageHost, region);
+    return region;
+  }
+
+  /** Compiles regions into the table from `index` on; translating them began at `start`. */
+  private instantiate(regions: readonly Region[], index: number, start: number): void {
+    const bytes = this.modules.encode(
+      regions.map((region) => region.body),
+      index,
+      regions.reduce((most, { imports }) => Math.max(most, imports), 0),
+    );
+    const translated = performance.now();
+    this.modules.instantiate(bytes);
+    const { stats } = this;
+    stats.modules++;
     stats.bytes += bytes.length;
     stats.translateMs += translated - start;
     stats.compileMs += performance.now() - translated;
-    this.onTranslate?.(pageHost, region);
   }
 
   private reserve(index: number): void {
@@ -226,6 +273,30 @@ export class CodeCache {
   private enter(page: PageCode, context: number, word: number, entry: Entry): void {
     page.entries[context]!.set(word, entry);
     for (let e = 0; e < entry.extents.length; e += 2) page.covered.fill(1, entry.extents[e], entry.extents[e]! + entry.extents[e + 1]!);
+  }
+
+  /**
+   * Puts cold regions, which were made one by one, together into few modules once there are many of them: a module takes
+   * some 20 KB of the host's memory besides its code. To be called when nothing runs. Does nothing without `keepBodies`.
+   */
+  consolidate(): void {
+    if (this.alone < MANY_ALONE) return;
+    this.alone = 0;
+    const single: Entry[] = [];
+    for (const page of this.pages.values())
+      for (const entries of page.entries)
+        if (entries !== undefined) for (const entry of entries.values()) if (entry.alone && !entry.optimized && !entry.stale && entry.body !== undefined) single.push(entry);
+    single.sort((a, b) => a.index - b.index);
+    for (let n = 0; n < single.length; n += TOGETHER) {
+      const part = single.slice(n, n + TOGETHER);
+      this.modules.instantiate(
+        this.modules.encode(
+          part.map((entry) => entry.body!),
+          part.map((entry) => entry.index),
+        ),
+      );
+      for (const entry of part) entry.alone = false;
+    }
   }
 
   // ------------------------------------------------------------------ from run to run
@@ -245,11 +316,17 @@ export class CodeCache {
     this.stats.compileMs += performance.now() - start;
   }
 
-  private fromStore(pageHost: number, page: PageCode, word: number, context: number): Entry | undefined {
+  /** The number of the store's region that may be used for an entry, or -1. */
+  private inStore(host: number, context: number): number {
     const { store } = this;
-    if (store === undefined || this.eager !== undefined) return undefined;
-    const stored = store.find(this.bits[context]!, word, this.i32, pageHost >>> 2);
-    if (stored < 0 || this.storeUse[stored] === STORE_USE.replaced) return undefined;
+    if (store === undefined || this.eager !== undefined) return -1;
+    const stored = store.find(this.bits[context]!, wordOf(host), this.i32, pageHostOf(host) >>> 2);
+    return stored >= 0 && this.storeUse[stored] !== STORE_USE.replaced ? stored : -1;
+  }
+
+  private fromStore(pageHost: number, page: PageCode, word: number, context: number): Entry | undefined {
+    const stored = this.inStore(pageHost + 4 * word, context);
+    if (stored < 0) return undefined;
     let index = stored + 1;
     if (this.storeUse[stored] === STORE_USE.taken) {
       // Each page has a place of its own in the table, where its code may be made anew.
@@ -258,8 +335,8 @@ export class CodeCache {
       this.table.set(index, this.table.get(stored + 1));
     }
     this.storeUse[stored] = STORE_USE.taken;
-    const { extents, words, optimized } = store.region(stored);
-    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored };
+    const { extents, words, optimized } = this.store!.region(stored);
+    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored, alone: false };
     this.enter(page, context, word, entry);
     this.stats.reused++;
     return entry;

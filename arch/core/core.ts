@@ -772,7 +772,10 @@ export class Core implements Processor, CoreState {
     if (host === 0) return 0;
     if (!this.mmu.global) slot.hasLocal = true;
     const shift = this.mmu.blockShift;
-    const index = this.code.find(host, this.context);
+    const index = this.code.find(host, this.context, (offset) => {
+      const low = (lo >>> 0) + offset;
+      return this.fetchHost((hi + Math.floor(low / 0x1_0000_0000)) | 0, low | 0);
+    });
     if (!this.debug.single) slot.fillJump(hi, lo, index, shift);
     return index;
   }

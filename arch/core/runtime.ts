@@ -53,24 +53,25 @@ const i64 = (n: number): number[] => [W.i64_const, ...s(n)];
 const mem = (opcode: number, offset: number): number[] => [opcode, 0, ...u(offset)];
 
 type Signature = readonly [parameters: readonly number[], results: readonly number[]];
+const TYPE = { region: REGION_TYPE, exit: 1, load: 2, store: 3, link: 4, storePair: 5, loadPair: 6, nzcv: 7, frame: 8, lookup: 9, miss: 10 } as const;
 const TYPES: readonly Signature[] = [
-  [[T.i32, T.i64, T.i64, T.i32], [T.i32]], // 0: region, misses
-  [[T.i32], [T.i32]], // 1: commit, resolve, enter
-  [[T.i32, T.i32, T.i64, T.i64], [T.i32]], // 2: nzcv
-  [[T.i32, T.i64, T.i32], [T.i32]], // 3: lookup
-  [[T.i32, T.i32, T.i32], [T.i32]], // 4: exit, helper
-  [[T.i32, T.i32], [T.i32]], // 5: JavaScript's misses
-  [[T.i32, T.i64, T.i64, T.i32, T.i64], [T.i32]], // 6: store
-  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i32]], // 7: load
-  [[T.i32, T.i64, T.i32, T.i32, T.i32], [T.i32]], // 8: link
-  [[T.i32, T.i64, T.i64, T.i32, T.i64, T.i64], [T.i32]], // 9: storePair
-  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i64, T.i32]], // 10: loadPair
+  [[T.i32, T.i64, T.i64, T.i32], [T.i32]], // region, jump, ret, and what translates an address
+  [[T.i32, T.i32, T.i32], [T.i32]], // exit, helper
+  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i32]], // load
+  [[T.i32, T.i64, T.i64, T.i32, T.i64], [T.i32]], // store
+  [[T.i32, T.i64, T.i32, T.i32, T.i32], [T.i32]], // link
+  [[T.i32, T.i64, T.i64, T.i32, T.i64, T.i64], [T.i32]], // storePair
+  [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i64, T.i32]], // loadPair
+  [[T.i32, T.i32, T.i64, T.i64], [T.i32]], // nzcv
+  [[T.i32], [T.i32]], // commit, resolve, enter
+  [[T.i32, T.i64, T.i32], [T.i32]], // lookup
+  [[T.i32, T.i32], [T.i32]], // JavaScript's misses
 ];
 
-function writeTypes(out: CodeBuffer, scratch: CodeBuffer): void {
+function writeTypes(out: CodeBuffer, scratch: CodeBuffer, count: number): void {
   out.section(1, scratch, (b) => {
-    b.u32(TYPES.length);
-    for (const [parameters, results] of TYPES) {
+    b.u32(count);
+    for (const [parameters, results] of TYPES.slice(0, count)) {
       b.u8(0x60);
       for (const list of [parameters, results]) {
         b.u32(list.length);
@@ -112,22 +113,22 @@ const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 /** The functions that region modules import, in the order of IMPORT (arch/a64/translator.ts). */
 const REGION_IMPORTS = [
-  ['readMiss', 0],
-  ['writeMiss', 0],
-  ['commit', 1],
-  ['nzcv', 2],
-  ['lookup', 3],
-  ['exit', 4],
-  ['helper', 4],
-  ['readHost', 0],
-  ['writeHost', 0],
-  ['jump', 0],
-  ['store', 6],
-  ['load', 7],
-  ['link', 8],
-  ['ret', 0],
-  ['storePair', 9],
-  ['loadPair', 10],
+  ['exit', TYPE.exit],
+  ['load', TYPE.load],
+  ['store', TYPE.store],
+  ['ret', TYPE.region],
+  ['link', TYPE.link],
+  ['jump', TYPE.region],
+  ['storePair', TYPE.storePair],
+  ['loadPair', TYPE.loadPair],
+  ['nzcv', TYPE.nzcv],
+  ['writeHost', TYPE.region],
+  ['readHost', TYPE.region],
+  ['commit', TYPE.frame],
+  ['helper', TYPE.exit],
+  ['lookup', TYPE.lookup],
+  ['readMiss', TYPE.region],
+  ['writeMiss', TYPE.region],
 ] as const;
 
 export type RuntimeExports = WebAssembly.Exports & {
@@ -140,17 +141,17 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
   const out = new CodeBuffer();
   const scratch = new CodeBuffer();
   out.append(HEADER);
-  writeTypes(out, scratch);
+  writeTypes(out, scratch, TYPES.length);
   out.section(2, scratch, (b) => {
     b.u32(8);
     importMemory(b);
     importTable(b);
-    importFunction(b, 'readMiss', 5); // 0
-    importFunction(b, 'writeMiss', 5); // 1
-    importFunction(b, 'commit', 1); // 2
-    importFunction(b, 'resolve', 1); // 3
-    importFunction(b, 'exit', 4); // 4
-    importFunction(b, 'helper', 4); // 5
+    importFunction(b, 'readMiss', TYPE.miss); // 0
+    importFunction(b, 'writeMiss', TYPE.miss); // 1
+    importFunction(b, 'commit', TYPE.frame); // 2
+    importFunction(b, 'resolve', TYPE.frame); // 3
+    importFunction(b, 'exit', TYPE.exit); // 4
+    importFunction(b, 'helper', TYPE.exit); // 5
   });
   // (frame, va, pc of the region's entry, info)
   const miss = (index: number): number[] => [
@@ -284,24 +285,24 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     W.return_call_indirect, REGION_TYPE, 0,
   ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
-    { name: 'readMiss', type: 0, locals: [], code: miss(0) }, // 6
-    { name: 'writeMiss', type: 0, locals: [], code: miss(1) }, // 7
-    { name: 'commit', type: 1, locals: [], code: [...g(0), W.call, 2] }, // 8
-    { name: 'nzcv', type: 2, locals: [T.i64], code: nzcv }, // 9
-    { name: 'lookup', type: 3, locals: [T.i32], code: lookup }, // 10
-    { name: 'exit', type: 4, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 4] }, // 11
-    { name: 'helper', type: 4, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 5] }, // 12
-    { name: 'leave', type: 0, locals: [], code: [...g(0), ...g(1), ...mem(W.i64_store, F.PC), ...i32(1)] }, // 13
-    { name: 'enter', type: 1, locals: [], code: enter }, // 14
-    { name: 'readHost', type: 0, locals: [T.i32], code: hostOf(TLB.read, 0) }, // 15
-    { name: 'writeHost', type: 0, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
-    { name: 'jump', type: 0, locals: [], code: jump }, // 17
-    { name: 'store', type: 6, locals: [T.i32], code: store }, // 18
-    { name: 'load', type: 7, locals: [T.i32], code: load }, // 19
-    { name: 'link', type: 8, locals: [], code: link }, // 20
-    { name: 'ret', type: 0, locals: [], code: ret }, // 21
-    { name: 'storePair', type: 9, locals: [T.i32], code: storePair }, // 22
-    { name: 'loadPair', type: 10, locals: [T.i32], code: loadPair }, // 23
+    { name: 'readMiss', type: TYPE.region, locals: [], code: miss(0) }, // 6
+    { name: 'writeMiss', type: TYPE.region, locals: [], code: miss(1) }, // 7
+    { name: 'commit', type: TYPE.frame, locals: [], code: [...g(0), W.call, 2] }, // 8
+    { name: 'nzcv', type: TYPE.nzcv, locals: [T.i64], code: nzcv }, // 9
+    { name: 'lookup', type: TYPE.lookup, locals: [T.i32], code: lookup }, // 10
+    { name: 'exit', type: TYPE.exit, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 4] }, // 11
+    { name: 'helper', type: TYPE.exit, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 5] }, // 12
+    { name: 'leave', type: TYPE.region, locals: [], code: [...g(0), ...g(1), ...mem(W.i64_store, F.PC), ...i32(1)] }, // 13
+    { name: 'enter', type: TYPE.frame, locals: [], code: enter }, // 14
+    { name: 'readHost', type: TYPE.region, locals: [T.i32], code: hostOf(TLB.read, 0) }, // 15
+    { name: 'writeHost', type: TYPE.region, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
+    { name: 'jump', type: TYPE.region, locals: [], code: jump }, // 17
+    { name: 'store', type: TYPE.store, locals: [T.i32], code: store }, // 18
+    { name: 'load', type: TYPE.load, locals: [T.i32], code: load }, // 19
+    { name: 'link', type: TYPE.link, locals: [], code: link }, // 20
+    { name: 'ret', type: TYPE.region, locals: [], code: ret }, // 21
+    { name: 'storePair', type: TYPE.storePair, locals: [T.i32], code: storePair }, // 22
+    { name: 'loadPair', type: TYPE.loadPair, locals: [T.i32], code: loadPair }, // 23
   ];
   out.section(3, scratch, (b) => {
     b.u32(functions.length);
@@ -344,40 +345,61 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
 export class RegionModules {
   private readonly out = new CodeBuffer();
   private readonly scratch = new CodeBuffer();
-  private readonly prefix: Uint8Array<ArrayBuffer>;
+  /** What a module begins with, by the number of functions it imports. */
+  private readonly prefixes: Uint8Array<ArrayBuffer>[] = [];
   private readonly imports: WebAssembly.Imports;
 
   constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, runtime: RuntimeExports) {
-    const { out, scratch } = this;
-    out.append(HEADER);
-    writeTypes(out, scratch);
-    out.section(2, scratch, (b) => {
-      b.u32(2 + REGION_IMPORTS.length);
-      importMemory(b);
-      importTable(b);
-      for (const [name, type] of REGION_IMPORTS) importFunction(b, name, type);
-    });
-    this.prefix = out.view().slice();
     this.imports = { e: { ...runtime, memory, table } };
   }
 
-  /** The module's bytes: functions with these bodies in order, placed into the table from `base` on. */
-  encode(bodies: readonly Uint8Array[], base: number): Uint8Array<ArrayBuffer> {
+  private prefix(imports: number): Uint8Array<ArrayBuffer> {
+    return (this.prefixes[imports] ??= this.makePrefix(REGION_IMPORTS.slice(0, imports)));
+  }
+
+  private makePrefix(imports: readonly (readonly [string, number])[]): Uint8Array<ArrayBuffer> {
     const { out, scratch } = this;
     out.reset();
-    out.append(this.prefix);
+    out.append(HEADER);
+    writeTypes(out, scratch, 1 + imports.reduce((most, [, type]) => Math.max(most, type), REGION_TYPE));
+    out.section(2, scratch, (b) => {
+      b.u32(2 + imports.length);
+      importMemory(b);
+      importTable(b);
+      for (const [name, type] of imports) importFunction(b, name, type);
+    });
+    return out.view().slice();
+  }
+
+  /**
+   * The module's bytes: functions with these bodies in order.
+   * @param places their table indices; a number: from there on
+   * @param imports functions that they need, the first so many of IMPORT; all when left out
+   */
+  encode(bodies: readonly Uint8Array[], places: readonly number[] | number, imports: number = REGION_IMPORTS.length): Uint8Array<ArrayBuffer> {
+    const prefix = this.prefix(imports);
+    const placeOf = (n: number): number => (typeof places === 'number' ? places + n : places[n]!);
+    // An element segment for each run of neighbours in the table: its first function.
+    const runs: number[] = [];
+    for (let n = 0; n < bodies.length; n++) if (n === 0 || placeOf(n) !== placeOf(n - 1) + 1) runs.push(n);
+    const { out, scratch } = this;
+    out.reset();
+    out.append(prefix);
     out.section(3, scratch, (b) => {
       b.u32(bodies.length);
       for (let i = 0; i < bodies.length; i++) b.u32(REGION_TYPE);
     });
     out.section(9, scratch, (b) => {
-      b.u32(1);
-      b.u32(0);
-      b.u8(W.i32_const);
-      b.s32(base);
-      b.u8(W.end);
-      b.u32(bodies.length);
-      for (let i = 0; i < bodies.length; i++) b.u32(REGION_IMPORTS.length + i);
+      b.u32(runs.length);
+      runs.forEach((first, run) => {
+        const end = runs[run + 1] ?? bodies.length;
+        b.u32(0);
+        b.u8(W.i32_const);
+        b.s32(placeOf(first));
+        b.u8(W.end);
+        b.u32(end - first);
+        for (let n = first; n < end; n++) b.u32(imports + n);
+      });
     });
     out.section(10, scratch, (b) => {
       b.u32(bodies.length);

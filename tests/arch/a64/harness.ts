@@ -180,7 +180,7 @@ export class Harness {
       header.u8(type);
     }
     header.append(t.code.view());
-    return { entry: 0, context: this.context, body: header.view().slice(), extents: [], instructions: words.length };
+    return { entry: 0, context: this.context, body: header.view().slice(), imports: t.imports, extents: [], instructions: words.length, calls: [] };
   }
 
   private get host(): RuntimeHost {
