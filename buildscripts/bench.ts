@@ -1,7 +1,8 @@
 /**
  * Measures Naxos beside QEMU, in one run on one machine, alternating.
  *
- *   npm run bench -- boot      process start → the first line that /init prints
+ *   npm run bench -- boot      process start → the first line that /init prints; `first start`: with nothing kept from
+ *                              an earlier run
  *   npm run bench -- compute   small integer loops, timed inside the guest
  *   npm run bench -- fp        floating-point loops, likewise
  *
@@ -70,17 +71,24 @@ function commandOf(engine: Engine, guest: Guest, initrd: string): [string, strin
   return [process.execPath, [cli, mode, '--kernel', guest.kernel, '--initrd', initrd, '-m', '512M', '--no-reboot']];
 }
 
-/** Runs a guest and hands on its console's bytes with the time since the process's start, until it ends or `take` says so. */
+/**
+ * Runs a guest and hands on its console's bytes with the time since the process's start, until it ends or `take` says so.
+ * @param cache the folder for what Naxos keeps between runs, instead of the user's
+ */
 function run(
   engine: Engine,
   guest: Guest,
   initrd: string,
   take: (bytes: Buffer, ms: number) => boolean,
+  cache?: string,
 ): Promise<void> {
   const [command, args] = commandOf(engine, guest, initrd);
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...(cache !== undefined && { XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: cache }) },
+    });
     let done = false;
     const end = (): void => {
       done = true;
@@ -117,21 +125,31 @@ function add(samples: Samples, row: string, engine: Engine, ms: number): void {
 async function measureBoot(guest: Guest, folder: string, samples: Samples): Promise<void> {
   const initrd = join(folder, 'initrd');
   writeFileSync(initrd, withBootRequest(readFileSync(guest.initrd), { exec: { command: 'true', token: TOKEN } }));
+  const boot = async (engine: Engine, cache: string, toItsEnd = false): Promise<{ kernel: number; user: number }> => {
+    let text = '';
+    let kernel: number | undefined;
+    let user: number | undefined;
+    const take = (bytes: Buffer, ms: number): boolean => {
+      text += bytes.toString('latin1');
+      if (text.includes(KERNEL_DONE)) kernel ??= ms;
+      if (text.includes(beginMarker(TOKEN))) user ??= ms;
+      return user !== undefined && !toItsEnd;
+    };
+    await run(engine, guest, initrd, take, cache);
+    if (user === undefined || kernel === undefined)
+      fail(`${engine} did not reach user space; its console ends with ${JSON.stringify(text.slice(-200))}`);
+    return { kernel, user };
+  };
+  const kept = join(folder, 'kept');
+  // What is kept is written at a run's end.
+  if (engines.includes('naxos')) await boot('naxos', kept, true);
   for (let i = 0; i < runs; i++)
     for (const engine of engines) {
-      let text = '';
-      let kernel: number | undefined;
-      let user: number | undefined;
-      await run(engine, guest, initrd, (bytes, ms) => {
-        text += bytes.toString('latin1');
-        if (kernel === undefined && text.includes(KERNEL_DONE)) kernel = ms;
-        if (text.includes(beginMarker(TOKEN))) user = ms;
-        return user !== undefined;
-      });
-      if (user === undefined)
-        fail(`${engine} did not reach user space; its console ends with ${JSON.stringify(text.slice(-200))}`);
-      if (kernel !== undefined) add(samples, 'kernel', engine, kernel);
+      const { kernel, user } = await boot(engine, kept);
+      const first = engine === 'naxos' ? (await boot(engine, mkdtempSync(join(folder, 'first-')))).user : user;
+      add(samples, 'kernel', engine, kernel);
       add(samples, 'user space', engine, user);
+      add(samples, 'first start', engine, first);
       progress(`boot ${i + 1}/${runs} ${engine}: ${user.toFixed(0)} ms`);
     }
 }

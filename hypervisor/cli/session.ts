@@ -56,7 +56,8 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     restarts: flags.reboot,
     output: exec?.output ?? process.stdout,
     trace,
-    keepTranslations: true,
+    // Of what an earlier run translated there would be nothing to trace.
+    keepTranslations: !flags.trace?.has('exec'),
     ...(exec === undefined && { input: process.stdin }),
     ...(interactive && {
       keys: {

@@ -20,6 +20,7 @@ export function statsText(stats: MachineStats): string {
       'translated',
       `${count(stats.regions)} regions, ${count(stats.translatedInstructions)} instructions, ${count(stats.translatedBytes)} bytes`,
     ],
+    ['kept from before', `${count(stats.reusedRegions)} regions`],
     ['translator', ms(stats.translateMs)],
     ['compilation', ms(stats.compileMs)],
     ['TLB misses', count(stats.tlbMisses)],

@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { listGuests } from '../../../guests/linux/fetch.ts';
-import { Folder, naxos } from './run-naxos.ts';
+import { Folder, naxos, type Result } from './run-naxos.ts';
 
 const CLI = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
 const guest = (await listGuests())[0];
 const slow = process.env['NAXOS_SLOW'] === '1';
 const folder = new Folder();
+const run = (args: string[]): Promise<Result> => naxos(args, { env: {} });
 afterAll(() => folder.remove());
 
-// What is in the cache: nothing is fetched here.
+// What is in the user's cache: nothing is fetched here.
 describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
   it('runs a command: its output byte for byte, nothing else, and its status', async () => {
     const command = 'seq 3000; printf "\\000\\377\\r\\n"; uname -m; [ -t 1 ] || echo pipe; exit 42';
-    const { status, stdout, stderr } = await naxos(['boot', '--quiet', '--exec', command]);
+    const { status, stdout, stderr } = await run(['boot', '--quiet', '--exec', command]);
     const numbers = Array.from({ length: 3000 }, (_, i) => `${i + 1}\n`).join('');
     expect(stdout).toBe(`${numbers}\0\xff\r\naarch64\npipe\n`);
     expect(stderr).toBe('');
@@ -23,7 +24,7 @@ describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
   });
 
   it.runIf(slow)('shows the kernel on standard error, and figures, when not quiet', async () => {
-    const { status, stdout, stderr } = await naxos(['boot', '--exec', 'echo done', '--stats']);
+    const { status, stdout, stderr } = await run(['boot', '--exec', 'echo done', '--stats']);
     expect(stdout).toBe('done\n');
     expect(stderr).toContain('Linux version');
     expect(stderr).toMatch(/time to user space +\d+ ms/);
@@ -31,16 +32,16 @@ describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
   });
 
   it.runIf(slow)('ends with 3 when the kernel panics, and says why', async () => {
-    const { status, stderr } = await naxos(['boot', '--quiet', '--exec', 'echo c >/proc/sysrq-trigger']);
+    const { status, stderr } = await run(['boot', '--quiet', '--exec', 'echo c >/proc/sysrq-trigger']);
     expect(stderr).toMatch(/^naxos: the guest died: Kernel panic - not syncing: sysrq triggered crash\n$/);
     expect(status).toBe(3);
-    const panic = await naxos(['boot', '--kernel', guest!.kernel, '--append', 'panic=-1', '--quiet']);
+    const panic = await run(['boot', '--kernel', guest!.kernel, '--append', 'panic=-1', '--quiet']);
     expect(panic.stderr).toMatch(/^naxos: the guest died: Kernel panic - not syncing: .*\n$/);
     expect(panic.status).toBe(3);
   });
 
   it.runIf(slow)('ends with 124 when a command hangs', async () => {
-    const { status } = await naxos(['boot', '--quiet', '--exec', 'while :; do :; done', '--timeout', '20']);
+    const { status } = await run(['boot', '--quiet', '--exec', 'while :; do :; done', '--timeout', '20']);
     expect(status).toBe(124);
   });
 });

@@ -4,12 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { vi } from 'vitest';
+import { afterAll, vi } from 'vitest';
 import { main } from '../../../hypervisor/cli/main.ts';
 import { rawImage } from '../../guests/linux/kernels.ts';
 
 const CLI = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
 const guests = JSON.parse(readFileSync(new URL('../guests.json', import.meta.url), 'utf8')) as Record<string, string>;
+
+const scratch = mkdtempSync(join(tmpdir(), 'naxos-cache-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 export interface Result {
   status: number | null;
@@ -20,13 +23,17 @@ export interface Result {
 
 export interface RunOptions {
   input?: string;
+  /** Beyond this process's own; by default a cache of its own, which nothing else uses. */
   env?: Record<string, string>;
   /** Called with what the command has written to standard output so far. */
   onOutput?: (text: string, process: { kill(signal: NodeJS.Signals): void; write(text: string): void }) => void;
 }
 
 /** Runs the command to its end. */
-export function naxos(args: readonly string[], { input = '', env, onOutput }: RunOptions = {}): Promise<Result> {
+export function naxos(
+  args: readonly string[],
+  { input = '', env = { XDG_CACHE_HOME: scratch }, onOutput }: RunOptions = {},
+): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env } });
     const result: Result = { status: null, signal: null, stdout: '', stderr: '' };
