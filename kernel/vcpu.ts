@@ -1,6 +1,7 @@
 /** VCPUs: a frame for EL1 and EL0 of a virtual machine, run by a thread in a VmSpace. */
 import { takeException } from '../arch/core/exception.ts';
-import { HCR } from '../arch/core/sysreg-bits.ts';
+import { EVENT_COUNTERS } from '../arch/core/idregs.ts';
+import { HCR, MDCR } from '../arch/core/sysreg-bits.ts';
 import { SR } from '../arch/core/sysreg-slots.ts';
 import { LIST_REGISTERS } from '../arch/gic/ich.ts';
 import { eisr, elrsr, ICH_LR_HIGH, lrHigh, lrLow, misr, setLr } from '../arch/gic/virtual-interface.ts';
@@ -25,6 +26,8 @@ const HCR_VM = [
   HCR.VM, HCR.SWIO, HCR.PTW, HCR.FMO, HCR.IMO, HCR.AMO, HCR.FB, 10, HCR.TWI, HCR.TWE, HCR.TID3, HCR.TSC, HCR.TIDCP,
   HCR.TACR, HCR.TSW, HCR.RW, HCR.E2H,
 ].map(bit).reduce((a, b) => a + b); // prettier-ignore
+/** MDCR_EL2: the performance monitors trap. HPMN stays as after reset. */
+const MDCR_VM = EVENT_COUNTERS + bit(MDCR.TPM) + bit(MDCR.TPMCR);
 /** VTCR_EL2: T0SZ 25 (39 bits) from level 1, write-back inner-shareable walks, 4 KiB, 48-bit output, 16-bit VMID. */
 const VTCR = 25 + (1 << 6) + (1 << 8) + (1 << 10) + (3 << 12) + (5 << 16) + (1 << 19) + 2 ** 31;
 /** CNTHCTL_EL2 with E2H: EL1 and EL0 read the physical counter; the physical timer traps. */
@@ -43,6 +46,7 @@ export function createVcpu(k: Context, vcpu: number): void {
   write64(k, frame + SR.HCR_EL2, HCR_VM);
   write64(k, frame + SR.VTCR_EL2, VTCR);
   write64(k, frame + SR.CPTR_EL2, CPTR_NO_TRAP);
+  write64(k, frame + SR.MDCR_EL2, MDCR_VM);
   write64(k, frame + SR.CNTHCTL_EL2, CNTHCTL_VM);
   write64(k, frame + SR.VMPIDR_EL2, MPIDR_RES1);
   write64(k, frame + SR.SPSR_EL2, PSTATE_RESET);
