@@ -34,7 +34,7 @@ export const IMPORT = {
 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
-export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17 } as const;
+export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17, esb: 18 } as const;
 
 /**
  * `info` of a miss: size in bytes, flags, retired-instruction correction, signed word offset from the region's entry.

@@ -15,8 +15,11 @@ import {
   interruptTarget,
   pcAlignment,
   pendingInterrupts,
+  routeExternal,
   routeSync,
+  serror,
   spAlignment,
+  synchronizeErrors,
   takeException,
   undefinedInstruction,
   type Interrupt,
@@ -236,7 +239,7 @@ export class Core implements Processor, CoreState {
       if (interrupt !== undefined) {
         if (interrupt.virtual && interrupt.vector === 'serror')
           this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
-        if (this.take(interrupt.target, interrupt.vector, 0)) return 'el2';
+        if (this.take(interrupt.target, interrupt.vector, interrupt.vector === 'serror' ? serror(this, interrupt.virtual) : 0)) return 'el2';
         continue;
       }
       if (this.retired >= this.end || this.stopRequested) return 'yield';
@@ -389,14 +392,21 @@ export class Core implements Processor, CoreState {
     const el = this.el;
     if (!this.mmu.translate(this, hi, lo, ACCESS.FETCH, el)) {
       const { fault } = this.mmu;
-      const target = fault.stage2 ? 2 : routeSync(this);
+      const target = this.abortTarget();
       const esr = instructionAbort(this, target, { fsc: fault.fsc, s1ptw: fault.s1ptw });
       return this.takeTrap(this.abort(target, esr, hi, lo));
     }
     if (this.illegal) return this.takeTrap(this.debug.breakpoint(this) ?? illegalState(this));
     // Mapped, but there is no RAM to execute.
-    const target = routeSync(this);
+    const target = routeExternal(this);
     return this.takeTrap({ target, esr: instructionAbort(this, target, { fsc: FSC_EXTERNAL }), far: this.pc });
+  }
+
+  /** Where the translation fault that the MMU describes goes. */
+  private abortTarget(): 1 | 2 {
+    const { fault } = this.mmu;
+    if (fault.stage2) return 2;
+    return (fault.fsc & 0x3c) === FSC.EXTERNAL_ON_WALK ? routeExternal(this) : routeSync(this);
   }
 
   private abort(target: 1 | 2, esr: number, vaHi: number, vaLo: number): Trap {
@@ -451,6 +461,10 @@ export class Core implements Processor, CoreState {
       case EXIT.wfi:
       case EXIT.wfe:
         return this.waitFor(kind === EXIT.wfe);
+      case EXIT.esb:
+        synchronizeErrors(this);
+        this.advance();
+        return undefined;
       case EXIT.fpTrap:
         return taken(fpTrap(this) ?? undefinedInstruction(this));
       case EXIT.irq:
@@ -786,7 +800,7 @@ export class Core implements Processor, CoreState {
     this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
     const { fault } = this.mmu;
     fault.stage2 = false;
-    const target = routeSync(this);
+    const target = fsc === FSC_EXTERNAL ? routeExternal(this) : routeSync(this);
     const esr = dataAbort(this, target, { fsc, write, external: false });
     this.trap = this.abort(target, esr, hi, lo);
     return 0;
@@ -795,7 +809,7 @@ export class Core implements Processor, CoreState {
   private translationFault(info: number, hi: number, lo: number): 0 {
     this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
     const { fault } = this.mmu;
-    const target = fault.stage2 ? 2 : routeSync(this);
+    const target = this.abortTarget();
     const syndrome = fault.stage2 && !fault.s1ptw ? accessSyndrome(this.wordAtPc0()) : undefined;
     const esr = dataAbort(this, target, {
       fsc: fault.fsc,

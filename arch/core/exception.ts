@@ -122,6 +122,11 @@ export function routeSync(core: CoreState): 1 | 2 {
   return el === 2 || (el === 0 && bit(core, SR.HCR_EL2, HCR.TGE)) ? 2 : 1;
 }
 
+/** The same for external aborts: HCR_EL2.TEA routes them too. */
+export function routeExternal(core: CoreState): 1 | 2 {
+  return currentEl(core) < 2 && bit(core, SR.HCR_EL2, HCR.TEA) ? 2 : routeSync(core);
+}
+
 /** The same for debug exceptions (breakpoint, watchpoint, software step, BRK): MDCR_EL2.TDE routes them too. */
 export function routeDebug(core: CoreState): 1 | 2 {
   return currentEl(core) < 2 && bit(core, SR.MDCR_EL2, MDCR.TDE) ? 2 : routeSync(core);
@@ -213,6 +218,24 @@ export function instructionAbort(core: CoreState, target: 1 | 2, info: AbortInfo
 function contextBits(core: CoreState): number {
   const bits = PSTATE.PAN | PSTATE.UAO | PSTATE.SP | (3 << PSTATE.EL_SHIFT);
   return (low(core, SR.MDSCR_EL1) & (1 << MDSCR.KDE)) !== 0 ? bits | PSTATE.D : bits;
+}
+
+/** ESR_ELx.ISS of an SError that VSESR_EL2 describes: IDS and ISS. */
+const virtualErrorSyndrome = (core: CoreState): number => low(core, SR.VSESR_EL2) & 0x1ffffff;
+
+/** ESR_ELx of an SError; the virtual one is HCR_EL2.VSE's. */
+export function serror(core: CoreState, virtual: boolean): number {
+  return esr(EC.SERROR, virtual ? virtualErrorSyndrome(core) : 0);
+}
+
+/** ESB: a virtual SError that is masked is deferred to VDISR_EL2. No physical one is ever pending. */
+export function synchronizeErrors(core: CoreState): void {
+  const hcr = low(core, SR.HCR_EL2);
+  const wanted = (1 << HCR.VSE) | (1 << HCR.AMO);
+  if (currentEl(core) === 2 || (hcr & (wanted | (1 << HCR.TGE))) !== wanted || (low(core, F.PSTATE) & PSTATE.A) === 0) return;
+  core.i64[(core.frame + SR.VDISR_EL2) >>> 3] = BigInt((0x8000_0000 | virtualErrorSyndrome(core)) >>> 0);
+  core.i32[(core.frame + SR.HCR_EL2) >>> 2] = hcr & ~(1 << HCR.VSE);
+  core.interruptsChanged();
 }
 
 const NOTHING: Omit<Trap, 'target' | 'esr'> = {};

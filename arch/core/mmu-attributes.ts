@@ -35,6 +35,22 @@ export function combineAttributes(stage1: number, stage2: number): number {
   return (combineNibble(stage1 >>> 4, stage2 >>> 4) << 4) | combineNibble(stage1 & 15, stage2 & 15);
 }
 
+/** Stage 2's MemAttr with HCR_EL2.FWB = 1: Device as always (0xx), or what becomes of stage 1's attributes (S2ApplyFWBMemAttrs). */
+export const FORCED = { NON_CACHEABLE: 5, WRITE_BACK: 6 } as const;
+
+/** The combination where stage 2 forces Write-Back (FEAT_S2FWB); `memAttr` is MemAttr[2:0]. */
+export function forceAttributes(stage1: number, memAttr: number): number {
+  if (memAttr < 4) return combineAttributes(stage1, memAttr << 2);
+  if (memAttr === FORCED.WRITE_BACK) return (forceNibble(stage1 >>> 4) << 4) | forceNibble(isDevice(stage1) ? 0 : stage1 & 15);
+  // Reserved as Non-cacheable; the last is stage 1's own.
+  return memAttr === 7 || isDevice(stage1) ? stage1 : NORMAL_NC;
+}
+
+/** Write-Back with the hints of what was cacheable, or all of them. */
+function forceNibble(nibble: number): number {
+  return nibble === 0 || nibble === 4 ? 15 : nibble | 4;
+}
+
 function combineNibble(first: number, second: number): number {
   if (first === 4 || second === 4) return 4;
   // Write-Through (0b00RW and 0b10RW); stage 1's allocation hints stay.

@@ -1,5 +1,5 @@
 /** Stage 2: intermediate physical addresses of the EL1&0 regime to physical ones (DDI 0487, D8.2 and D8.3). */
-import { isDevice, stage2Attributes } from './mmu-attributes.ts';
+import { isDevice, NORMAL_WB, stage2Attributes } from './mmu-attributes.ts';
 import {
   DESC,
   Descriptor,
@@ -14,7 +14,10 @@ import { ACCESS, missingPermission, PERMISSION, stage2Permissions } from './perm
 import { SR } from './sysreg-slots.ts';
 
 // Where the registers are in the frame, as constants that the optimizer sees.
-const { SCTLR_EL2, VTCR_EL2, VTTBR_EL2 } = SR;
+const { HCR_EL2, SCTLR_EL2, VTCR_EL2, VTTBR_EL2 } = SR;
+
+/** High word. */
+const HCR_FWB = 1 << 14;
 
 const VTCR_HA = 1 << 21;
 const VTCR_HD = 1 << 22;
@@ -29,8 +32,10 @@ export class Stage2 {
   paLo = 0;
   shift = 0;
   permissions = 0;
-  /** MAIR encoding. */
+  /** MAIR encoding; with `forced` only whether it is Device memory. */
   attributes = 0;
+  /** HCR_EL2.FWB: MemAttr[2:0], which decides with stage 1's attributes; -1 without. */
+  forced = -1;
   shareability = 0;
 
   readonly #fault: TranslationFault;
@@ -194,7 +199,8 @@ export class Stage2 {
       // With DBM the page is writable, and S2AP[1] says whether it has been written.
       const s2ap = (lo >>> 6) & 3;
       const effective = hd && (hi & DESC.DBM) !== 0 ? s2ap | 2 : s2ap;
-      const attributes = stage2Attributes((lo >>> 2) & 15);
+      const forced = (i32[(frame + HCR_EL2 + 4) >>> 2]! & HCR_FWB) !== 0 ? (lo >>> 2) & 7 : -1;
+      const attributes = forced < 0 ? stage2Attributes((lo >>> 2) & 15) : forced < 4 ? forced << 2 : NORMAL_WB;
       let permissions = stage2Permissions(effective, (hi >>> 21) & 3, privileged);
       if (access & ACCESS.UNALIGNED && isDevice(attributes)) {
         fault.fsc = FSC.ALIGNMENT;
@@ -223,6 +229,7 @@ export class Stage2 {
       this.shift = shift;
       this.permissions = permissions;
       this.attributes = attributes;
+      this.forced = forced;
       this.shareability = (lo >>> 8) & 3;
       return true;
     }

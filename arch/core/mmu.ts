@@ -3,7 +3,7 @@
  * goes into a TLB; nothing on this path allocates.
  */
 import { F, PSTATE } from './frame.ts';
-import { combineAttributes, combineShareability, isDevice, NORMAL_NC } from './mmu-attributes.ts';
+import { combineAttributes, combineShareability, forceAttributes, isDevice, NORMAL_NC } from './mmu-attributes.ts';
 import { TranslationFault, type TranslationState } from './mmu-descriptor.ts';
 import { REGIME, Stage1 } from './mmu-stage1.ts';
 import { Stage2 } from './mmu-stage2.ts';
@@ -167,7 +167,8 @@ export class Mmu {
     } else if (hcrHi & HCR_CD && !isDevice(attributes)) {
       attributes = NORMAL_NC;
     }
-    this.attributes = combineAttributes(stage1.attributes, attributes);
+    this.attributes =
+      second.forced < 0 ? combineAttributes(stage1.attributes, attributes) : forceAttributes(stage1.attributes, second.forced);
     this.shareability = combineShareability(this.attributes, stage1.shareability, second.shareability);
     return true;
   }

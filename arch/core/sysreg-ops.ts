@@ -1,4 +1,4 @@
-import { bit, currentEl, dataAbort, inHost, low, routeSync, type Trap } from './exception.ts';
+import { bit, currentEl, dataAbort, inHost, low, routeExternal, routeSync, type Trap } from './exception.ts';
 import type { Feature } from './idregs.ts';
 import { ACCESS, currentVmid, FSC } from './mmu.ts';
 import type { CoreState, TlbScope } from './state.ts';
@@ -17,7 +17,8 @@ function translate(core: CoreState, va: bigint, access: number, el: 0 | 1 | 2): 
 /** The exception of the last translation's fault: a data abort with CM and WnR. */
 function abort(core: CoreState, va: bigint): Trap {
   const { fsc, stage2, s1ptw, ipa } = core.mmu.fault;
-  const target = stage2 ? 2 : routeSync(core);
+  const external = (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK;
+  const target = stage2 ? 2 : external ? routeExternal(core) : routeSync(core);
   const trap: Trap = { target, esr: dataAbort(core, target, { fsc, s1ptw, maintenance: true }), far: va };
   return stage2 ? { ...trap, hpfar: (BigInt(ipa) >> 12n) << 4n } : trap;
 }

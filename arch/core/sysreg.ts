@@ -159,6 +159,10 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   RNDR: { read: random },
   RNDRRS: { read: random },
   ISR_EL1: { read: pendingStatus },
+  DISR_EL1: {
+    read: (core) => slot(core, deferredPlace(core)),
+    write: (core, value) => void store(core, deferredPlace(core), value),
+  },
   HCR_EL2: {
     write(core, value) {
       if (!store(core, SR.HCR_EL2, value)) return;
@@ -209,6 +213,11 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
     write: (core, value) => void store(core, SR.DBGCLAIMCLR_EL1, slot(core, SR.DBGCLAIMCLR_EL1) & ~value),
   },
 };
+
+/** DISR_EL1 as the current EL sees it: EL1 has the virtual one where virtual SErrors are enabled. */
+function deferredPlace(core: CoreState): number {
+  return currentEl(core) === 1 && bit(core, SR.HCR_EL2, HCR.AMO) ? SR.VDISR_EL2 : SR.DISR_EL1;
+}
 
 /** ISR_EL1: what is pending, the virtual interrupts where EL1 gets those (HCR_EL2.{AMO, IMO, FMO}). */
 function pendingStatus(core: CoreState): bigint {

@@ -259,7 +259,7 @@ const FIELDS = new Map<number, string | undefined>([
 /** Hints that do nothing here, by CRm:op2. PAuth and BTI are NOPs while those features are not there. */
 const NOPS: readonly (readonly [name: string, number: number])[] = [
   ['NOP', 0], ['YIELD', 1], ['SEV', 4], ['SEVL', 5], ['DGH', 6], ['XPACLRI', 7],
-  ['PACIA1716', 8], ['PACIB1716', 10], ['AUTIA1716', 12], ['AUTIB1716', 14], ['ESB', 16], ['PSB CSYNC', 17], ['TSB CSYNC', 18], ['CSDB', 20],
+  ['PACIA1716', 8], ['PACIB1716', 10], ['AUTIA1716', 12], ['AUTIB1716', 14], ['PSB CSYNC', 17], ['TSB CSYNC', 18], ['CSDB', 20],
   ['PACIAZ', 24], ['PACIASP', 25], ['PACIBZ', 26], ['PACIBSP', 27], ['AUTIAZ', 28], ['AUTIASP', 29], ['AUTIBZ', 30], ['AUTIBSP', 31],
   ['BTI', 32], ['BTI c', 34], ['BTI j', 36], ['BTI jc', 38],
 ];
@@ -269,6 +269,14 @@ const hint = (name: string, number: number, flow: 'next' | 'exit', translate: (t
 export const system: readonly Instruction[] = [
   // Hints. The last row is the rest of their space.
   ...NOPS.map(([name, number]) => hint(name, number, 'next', () => {})),
+  hint('ESB', 16, 'next', (t) => {
+    // Only a virtual SError can be waiting.
+    if (t.context.el === 2) return;
+    t.frameLoad(W.i32_load, SR.HCR_EL2);
+    t.i32(1 << HCR.VSE);
+    t.op(W.i32_and);
+    leaveIf(t, EXIT.esb, 0);
+  }),
   hint('WFE', 2, 'exit', (t) => t.leave(EXIT.wfe, 0)),
   hint('WFI', 3, 'exit', (t) => t.leave(EXIT.wfi, 0)),
   instruction('HINT', '1101010100 0 00 011 0010 CRm op2 11111', 'HINT #<imm>', {}, () => {}),

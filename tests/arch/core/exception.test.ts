@@ -7,8 +7,12 @@ import {
   INTERRUPT,
   pcAlignment,
   routeDebug,
+  routeExternal,
+  serror,
+  synchronizeErrors,
   takeException,
   undefinedInstruction,
+  type Trap,
 } from '../../../arch/core/exception.ts';
 import { readNzcv, writeNzcv } from '../../../arch/core/flags.ts';
 import { F, PSTATE } from '../../../arch/core/frame.ts';
@@ -284,5 +288,42 @@ describe('interrupts', () => {
     expect(name(at(EL1H, [HCR.FMO, HCR.IMO]), VFIQ | VIRQ)).toBe('vfiq→1');
     expect(name(at(EL1H, [HCR.AMO, HCR.VSE]), 0)).toBe('vserror→1');
     expect(name(at(EL1H, [HCR.IMO]), IRQ | VIRQ)).toBe('irq→2');
+  });
+});
+
+describe('errors (FEAT_RAS)', () => {
+  const waiting = (core: FakeCore): void => {
+    core.setBits('HCR_EL2', HCR.AMO, HCR.VSE);
+    core.set('VSESR_EL2', 0x100_0012n);
+  };
+
+  test('a virtual SError has the syndrome of VSESR_EL2', () => {
+    const core = new FakeCore(1);
+    waiting(core);
+    expect(serror(core, true)).toBe(0xbf00_0012);
+    expect(serror(core, false)).toBe(0xbe00_0000);
+  });
+
+  test('ESB defers it while it is masked, and EL1 reads it as DISR_EL1', () => {
+    const core = new FakeCore(1);
+    waiting(core);
+    synchronizeErrors(core);
+    expect(core.get('VDISR_EL2')).toBe(0n);
+    core.pstate |= PSTATE.A;
+    synchronizeErrors(core);
+    expect(core.mrs('DISR_EL1')).toBe(0x8100_0012n);
+    expect(core.get('HCR_EL2') & (1n << BigInt(HCR.VSE))).toBe(0n);
+    core.msr('DISR_EL1', 0n);
+    expect([core.get('VDISR_EL2'), core.get('DISR_EL1')]).toEqual([0n, 0n]);
+    core.el = 2;
+    expect(core.mrs('DISR_EL1')).toBe(0n);
+  });
+
+  test('HCR_EL2.TEA sends external aborts of EL1 and EL0 to EL2, TERR traps the error records', () => {
+    const core = new FakeCore(1);
+    expect(routeExternal(core)).toBe(1);
+    core.setBits('HCR_EL2', HCR.TEA, HCR.TERR);
+    expect(routeExternal(core)).toBe(2);
+    expect((core.mrs('ERRIDR_EL1') as Trap).target).toBe(2);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ACCESS, FSC } from '../../../arch/core/mmu.ts';
+import { forceAttributes } from '../../../arch/core/mmu-attributes.ts';
 import { type El, type Granule, GRANULES, HCR, leaf, RAM_BASE, SCTLR, TestMachine, TG0 } from './mmu-fixture.ts';
 
 const { READ, WRITE, FETCH, ATOMIC, AT, STAGE1 } = ACCESS;
@@ -301,4 +302,25 @@ describe('both stages', () => {
     m.set('VTTBR_EL2', root2 | (5n << 48n));
     expect(m.translate(VA, READ, 1)).toBe(true);
   });
+});
+
+test('HCR_EL2.FWB: stage 2 forces Device, Non-cacheable or Write-Back, or leaves it to stage 1', () => {
+  const [device, writeThrough, writeBack, mixed] = [0x04, 0xaa, 0xff, 0x4b];
+  const forced = (memAttr: number): number[] => [device, writeThrough, writeBack, mixed].map((first) => forceAttributes(first, memAttr));
+  expect(forced(0)).toEqual([0x00, 0x00, 0x00, 0x00]);
+  expect(forced(3)).toEqual([0x04, 0x0c, 0x0c, 0x0c]);
+  expect(forced(5)).toEqual([0x04, 0x44, 0x44, 0x44]);
+  expect(forced(6)).toEqual([0xff, 0xee, 0xff, 0xff]);
+  expect(forced(7)).toEqual([device, writeThrough, writeBack, mixed]);
+
+  // Through a walk: stage 1 is off, so Device.
+  const root = m.allocate(0x1000);
+  const [at] = m.map(root, 39, 12, 0x1000n, leaf(OUTPUT, 3, { ap: 3, attr: 6 }), 3, 1).slice(-1);
+  stage2(root, 39, 12, 1);
+  m.set('HCR_EL2', HCR.VM | HCR.FWB);
+  expect(m.translate(0x1000n, READ, 1) && m.mmu.attributes).toBe(0xff);
+  m.write(at!, leaf(OUTPUT, 3, { ap: 3, attr: 7 }));
+  expect(m.translate(0x1000n, READ, 1) && m.mmu.attributes).toBe(0x00);
+  m.set('HCR_EL2', HCR.VM | HCR.FWB | HCR.DC | HCR.CD);
+  expect(m.translate(0x1000n, READ, 1) && m.mmu.attributes).toBe(0xff);
 });
