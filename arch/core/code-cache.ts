@@ -52,6 +52,9 @@ export interface TranslationStats {
   bytes: number;
 }
 
+/** Times that the clock finds optimized code running until it is entered anew. */
+const REENTRY = 8;
+
 /** Most instructions of a region that begins inside another one: control comes there once, more often than not. */
 const MOST_INSIDE = 64;
 
@@ -188,14 +191,15 @@ export class CodeCache {
    * @param host host address of a word in the region's page
    * @param word the region's entry in its page
    * @param optimized whether the running code is the optimized one
-   * @returns true when the optimized code exists but is not what runs: entering it anew pays
+   * @returns true when entering its code anew pays
    */
   sample(host: number, word: number, context: number, optimized: boolean): boolean {
-    if (optimized) return false;
     const pageHost = pageHostOf(host);
     const page = this.pages.get(pageHost);
     const entry = page?.entries[context]?.get(word);
     if (page === undefined || entry === undefined || entry.stale) return false;
+    // The host's compiler replaces a function where it is entered, not while it runs: a long loop is entered anew at times.
+    if (optimized) return ++entry.samples % REENTRY === 0;
     if (entry.optimized) return true;
     if (++entry.samples >= HOT_SAMPLES) this.make(pageHost, page, word, context, true, entry.index);
     return false;

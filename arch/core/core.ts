@@ -518,7 +518,6 @@ export class Core implements Processor, CoreState {
 
   /** The clock found the region with this entry running: it may be worth optimizing. True to leave for better code. */
   private sample(entry: number, optimized: boolean): boolean {
-    if (optimized) return false;
     const at = (this.frame + F.PC) >>> 2;
     const host = this.fetchHost(this.i32[at + 1]!, this.i32[at]!);
     if (host === 0 || !this.code.sample(host, entry, this.context, optimized)) return false;
