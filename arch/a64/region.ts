@@ -1,8 +1,10 @@
 import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
+import type { Decoded } from './decode.ts';
 import { CC } from './flags.ts';
 import { findBlocks, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
-import { EXIT, IMPORT, P, Translator, V0, type Context } from './translator.ts';
+import { rolesOf } from './roles.ts';
+import { EXIT, IMPORT, JUMP_CACHE, P, Translator, V0, type Context, type PageCache } from './translator.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {
@@ -31,13 +33,44 @@ interface RegisterSet {
   hi: number;
 }
 
+/**
+ * A loop in which nothing can change translations. A memory instruction whose address is computed from data (a table's
+ * index, a list's link) remembers the page that it was last in: so the look-up in the TLB is not between one load and the
+ * next. For an address that only moves along, the processor is far ahead anyway.
+ */
+interface MemoryLoop {
+  readonly header: number;
+  readonly body: ReadonlySet<number>;
+  /** Registers X0–X30 and SP that are written by something else than steps of an address. */
+  readonly computed: number;
+  /** Memory instructions that remember. */
+  readonly accesses: number;
+}
+
 interface Plan {
+  /** The outermost ones. */
+  readonly memoryLoops: readonly MemoryLoop[];
   /** Registers whose locals hold their values at the block's start. */
   readonly validIn: RegisterSet[];
   /** Registers changed since they were last in the frame. */
   readonly dirtyIn: RegisterSet[];
   readonly validOut: RegisterSet[];
   readonly dirtyOut: RegisterSet[];
+}
+
+/** More would not stay in registers. */
+const MOST_REMEMBERED = 12;
+/** Instructions that the core carries out: they may change translations. */
+const SERVED = /^(MSR|MRS|SYS)/;
+const MEMORY = /^(LD|ST)/;
+/** What steps, scaled counters and their beginnings are made with. */
+const STEP = /^((ADD|SUB) \(|ORR \(shifted|(MOVZ|MOVN|ADR|ADRP|MADD|UBFM|SBFM)$)/;
+
+/** Whether an instruction accesses memory at an address that depends on one of the registers. */
+function accessesBy(d: Decoded | undefined, computed: number): boolean {
+  if (d === undefined || !MEMORY.test(d.row.name)) return false;
+  const { Rn, Rm } = d.fields;
+  return (((computed >>> (Rn ?? 0)) | (Rm === undefined || Rm === 31 ? 0 : computed >>> Rm)) & 1) !== 0;
 }
 
 const isCall = (block: Block): boolean => block.flow === 'call' || block.flow === 'callIndirect';
@@ -49,6 +82,7 @@ const isCall = (block: Block): boolean => block.flow === 'call' || block.flow ==
 function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
   const n = blocks.length;
   const wanted: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
+  const memoryLoops: MemoryLoop[] = [];
   for (let h = 0; h < n; h++) {
     if (s.isLoopHeader[h] === 0) continue;
     const body = new Set<number>([h]);
@@ -67,7 +101,20 @@ function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
       use.lo |= block.roles.readLo | block.roles.writeLo;
       use.hi |= block.roles.readHi | block.roles.writeHi;
     }
-    if (!calls) wanted[h] = use;
+    if (calls) continue;
+    wanted[h] = use;
+    if (!optimize || memoryLoops.some((outer) => outer.body.has(h))) continue;
+    const instructions = [...body].flatMap((b) => blocks[b]!.instructions);
+    if (instructions.some((d) => d !== undefined && SERVED.test(d.row.name))) continue;
+    let computed = 0;
+    for (const d of instructions) {
+      if (d === undefined || STEP.test(d.row.name)) continue;
+      const { writeLo } = rolesOf(d.row, d.fields);
+      // The base of an access that is written back moves along.
+      computed |= MEMORY.test(d.row.name) && d.fields['Rn'] !== d.fields['Rt'] ? writeLo & ~(1 << d.fields['Rn']!) : writeLo;
+    }
+    const accesses = instructions.filter((d) => accessesBy(d, computed)).length;
+    memoryLoops.push({ header: h, body, computed, accesses: Math.min(MOST_REMEMBERED, accesses) });
   }
 
   const validIn: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
@@ -132,7 +179,7 @@ function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
       }
     }
   }
-  return { validIn, dirtyIn, validOut, dirtyOut };
+  return { memoryLoops, validIn, dirtyIn, validOut, dirtyOut };
 }
 
 /** The registers a region writes, in the order in which they first become dirty. */
@@ -172,6 +219,8 @@ export class RegionBuilder {
   /** What is known of the flags where each forward edge arrives. */
   private ccIn: number[][] = [];
   private setsFlags = false;
+  /** What the memory instructions of a loop remember, by its header. */
+  private remembered = new Map<number, PageCache[]>();
 
   /**
    * Translates the region at word `entry` of a page.
@@ -202,6 +251,12 @@ export class RegionBuilder {
       t.op(W.block, T.void);
       t.depth++;
     }
+    this.remembered = new Map(
+      this.plan.memoryLoops.map(({ header, accesses }) => [
+        header,
+        Array.from({ length: accesses }, () => ({ tag: t.newLocal(T.i64), addend: t.newLocal(T.i32) })),
+      ]),
+    );
     t.frameLoad(W.i64_load, F.ICOUNT);
     t.tee(t.icount);
     this.checkDeadline(0);
@@ -311,6 +366,7 @@ export class RegionBuilder {
       // The loop's registers are loaded in front of it.
       t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
       this.loadMissing(0);
+      this.forget(0);
     }
     t.op(W.loop, T.void);
     t.depth++;
@@ -339,6 +395,15 @@ export class RegionBuilder {
     this.emitTree(last);
   }
 
+  /** In front of a loop: what its memory instructions remember is of another time. */
+  private forget(header: number): void {
+    const t = this.t;
+    for (const { tag } of this.remembered.get(header) ?? []) {
+      t.i64(-1);
+      t.set(tag);
+    }
+  }
+
   private loadMissing(b: number): void {
     const t = this.t;
     const want = this.plan.validIn[b]!;
@@ -353,6 +418,8 @@ export class RegionBuilder {
     const block = this.blocks[b]!;
     const header = this.structure.isLoopHeader[b] !== 0;
     this.startState(b);
+    const loop = this.plan.memoryLoops.find(({ body }) => body.has(b));
+    const remembered = (loop && this.remembered.get(loop.header)) ?? [];
     if (b !== 0 || header) {
       const known = this.ccIn[b]!;
       const agreed = known.length > 0 && known.every((c) => c === known[0]) ? known[0]! : CC.dynamic;
@@ -369,6 +436,7 @@ export class RegionBuilder {
     for (let i = 0; i < block.count; i++) {
       const d = block.instructions[i];
       t.beginInstruction((block.start - this.entry + i) * 4, block.count - i);
+      t.pageCaches = loop !== undefined && accessesBy(d, loop.computed) ? remembered : [];
       if (d === undefined) t.undefined();
       else d.row.translate(t, d.fields);
       if (t.ended) return;
@@ -432,10 +500,7 @@ export class RegionBuilder {
           t.op(W.i32_sub);
           if (!t.optimize) t.call(IMPORT.jump);
           else {
-            t.get(P.frame);
-            pushTarget();
-            t.get(P.depth);
-            t.call(IMPORT.lookup);
+            this.pushIndex(pushTarget, true);
             t.op(W.call_indirect);
             t.code.u32(REGION_TYPE);
             t.code.u32(0);
@@ -496,13 +561,47 @@ export class RegionBuilder {
       t.returnCall(IMPORT.jump);
       return;
     }
-    t.get(P.frame);
-    target();
-    t.i32(1);
-    t.call(IMPORT.lookup);
+    this.pushIndex(target, false);
     t.op(W.return_call_indirect);
     t.code.u32(REGION_TYPE);
     t.code.u32(0);
+  }
+
+  /** Pushes the table index of the region at an address: the jump cache's, or what the runtime finds. @param call a nested one */
+  private pushIndex(target: () => void, call: boolean): void {
+    const t = this.t;
+    const entry = t.temp(T.i32);
+    target();
+    t.op(W.i32_wrap_i64);
+    t.i32(2);
+    t.op(W.i32_shl);
+    t.i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize);
+    t.op(W.i32_and);
+    t.frameLoad(W.i32_load, F.JUMP_CACHE);
+    t.op(W.i32_add);
+    t.tee(entry);
+    t.memory(W.i64_load, 0);
+    target();
+    t.op(W.i64_eq);
+    if (call) {
+      t.get(P.depth);
+      t.i32(0);
+      t.op(W.i32_gt_s, W.i32_and);
+    }
+    t.if(
+      T.i32,
+      () => {
+        t.get(entry);
+        t.memory(W.i32_load, 8);
+      },
+      () => {
+        t.get(P.frame);
+        target();
+        if (call) t.get(P.depth);
+        else t.i32(1);
+        t.call(IMPORT.lookup);
+      },
+    );
   }
 
   /** Makes the state at a block's end what the plan says. */
@@ -536,7 +635,7 @@ export class RegionBuilder {
     const to = edge.block;
     if (to < 0) return -1;
     const back = to <= from;
-    if (!back && this.structure.isMerge[to] === 0) return -1;
+    if (!back && (this.structure.isMerge[to] === 0 || this.remembered.has(to))) return -1;
     const v = this.plan.validIn[to]!;
     const d = this.plan.dirtyIn[to]!;
     const clean = ((v.lo & ~t.validLo) | (v.hi & ~t.validHi) | (t.dirtyLo & ~d.lo) | (t.dirtyHi & ~d.hi)) === 0;
@@ -556,6 +655,7 @@ export class RegionBuilder {
     const d = this.plan.dirtyIn[to]!;
     t.storeMask(t.dirtyLo & ~d.lo, t.dirtyHi & ~d.hi);
     this.loadMissing(to);
+    if (to > from) this.forget(to);
     if (to <= from || this.structure.isMerge[to] !== 0) {
       if (to > from) this.noteFlags(edge);
       t.op(W.br);

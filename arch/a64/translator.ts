@@ -59,6 +59,15 @@ export const MISS = {
 /** A software TLB: entries of 32 bytes, direct mapped by virtual page. */
 export const TLB = { entries: 1024, entrySize: 32, read: 0, write: 8, addend: 16, bytes: 1024 * 32 } as const;
 
+/** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
+export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;
+
+/** What a memory instruction of a loop remembers of its last access: the page's tag, -1 for none, and its addend. */
+export interface PageCache {
+  readonly tag: Local;
+  readonly addend: Local;
+}
+
 /** A WebAssembly local of the function being made. */
 export type Local = number;
 
@@ -102,6 +111,8 @@ export interface Context {
  */
 export class Translator {
   readonly code = new CodeBuffer();
+  /** For the memory instructions of the loop at hand, one each, as far as they go. */
+  pageCaches: PageCache[] = [];
   /** Imported functions needed: 0 … imports - 1. */
   imports = 0;
   /** Types of the locals after the parameters, in order. */
@@ -167,6 +178,7 @@ export class Translator {
     this.entryOffset = entry;
     this.code.reset();
     this.imports = 0;
+    this.pageCaches = [];
     this.localTypes = [];
     this.context = context;
     this.registerLocal.fill(-1);
@@ -849,6 +861,12 @@ export class Translator {
   /** Emits the TLB's test: pushes an i32, nonzero on a hit; `entry` gets the entry's host address. */
   private pushHit(va: Local, size: number, options: AccessOptions, tag: number, entry: Local): void {
     this.pushTag(va, size, options);
+    this.pushEntryTag(va, options, tag, entry);
+    this.op(W.i64_eq);
+  }
+
+  /** Pushes a tag of the TLB's entry for an address. */
+  private pushEntryTag(va: Local, options: AccessOptions, tag: number, entry: Local): void {
     this.get(va);
     this.i64(7);
     this.op(W.i64_shr_u, W.i32_wrap_i64);
@@ -858,7 +876,52 @@ export class Translator {
     this.op(W.i32_add);
     this.tee(entry);
     this.memory(W.i64_load, tag);
+  }
+
+  /** Pushes the host address of an access to the page that `cache` remembers, where it does. */
+  private pushCachedHost(va: Local, cache: PageCache): void {
+    this.get(va);
+    this.op(W.i32_wrap_i64);
+    this.get(cache.addend);
+    this.op(W.i32_add);
+  }
+
+  /**
+   * Emits both tests, of what the instruction remembers and of the TLB; on a hit `host` is set and remembered, else `miss`
+   * is emitted.
+   */
+  private findHost(va: Local, size: number, options: AccessOptions, entryTag: number, cache: PageCache, host: Local, miss: () => void): void {
+    const tag = this.temp(T.i64);
+    const entry = this.temp(T.i32);
+    this.pushTag(va, size, options);
+    this.tee(tag);
+    this.get(cache.tag);
     this.op(W.i64_eq);
+    this.if(
+      T.void,
+      () => {
+        this.pushCachedHost(va, cache);
+        this.set(host);
+      },
+      () => {
+        this.pushEntryTag(va, options, entryTag, entry);
+        this.get(tag);
+        this.op(W.i64_eq);
+        this.if(
+          T.void,
+          () => {
+            this.get(entry);
+            this.memory(W.i32_load, TLB.addend);
+            this.set(cache.addend);
+            this.get(tag);
+            this.set(cache.tag);
+            this.pushCachedHost(va, cache);
+            this.set(host);
+          },
+          miss,
+        );
+      },
+    );
   }
 
   private pushHost(va: Local, entry: Local): void {
@@ -882,6 +945,17 @@ export class Translator {
       this.leaveWithoutHost();
       return host;
     }
+    const miss = (): void => {
+      this.pushMissArguments(va, this.missInfo(size, options, 0));
+      this.call(IMPORT.readMiss);
+      this.tee(host);
+      this.leaveWithoutHost();
+    };
+    const cache = options.unprivileged === true ? undefined : this.pageCaches.pop();
+    if (cache !== undefined) {
+      this.findHost(va, size, options, TLB.read, cache, host, miss);
+      return host;
+    }
     const entry = this.temp(T.i32);
     this.pushHit(va, size, options, TLB.read, entry);
     this.if(
@@ -890,12 +964,7 @@ export class Translator {
         this.pushHost(va, entry);
         this.set(host);
       },
-      () => {
-        this.pushMissArguments(va, this.missInfo(size, options, 0));
-        this.call(IMPORT.readMiss);
-        this.tee(host);
-        this.leaveWithoutHost();
-      },
+      miss,
     );
     return host;
   }
@@ -925,6 +994,31 @@ export class Translator {
       });
       return;
     }
+    const miss = (): void => {
+      this.pushMissArguments(va, this.missInfo(size, options, flags));
+      this.call(IMPORT.writeMiss);
+      this.tee(host);
+      this.leaveWithoutHost();
+      emit(host);
+      this.get(P.frame);
+      this.call(IMPORT.commit);
+      this.if(T.void, () => this.leaveThroughChain());
+    };
+    const cache = options.unprivileged === true || this.always(flags) ? undefined : this.pageCaches.pop();
+    if (cache !== undefined) {
+      this.op(W.block, T.void);
+      this.depth++;
+      const done = this.depth;
+      this.findHost(va, size, options, TLB.write, cache, host, () => {
+        miss();
+        this.op(W.br);
+        this.code.u32(this.depth - done);
+      });
+      emit(host);
+      this.op(W.end);
+      this.depth--;
+      return;
+    }
     const entry = this.temp(T.i32);
     if (this.always(flags)) this.i32(0);
     else this.pushHit(va, size, options, TLB.write, entry);
@@ -935,16 +1029,7 @@ export class Translator {
         this.set(host);
         emit(host);
       },
-      () => {
-        this.pushMissArguments(va, this.missInfo(size, options, flags));
-        this.call(IMPORT.writeMiss);
-        this.tee(host);
-        this.leaveWithoutHost();
-        emit(host);
-        this.get(P.frame);
-        this.call(IMPORT.commit);
-        this.if(T.void, () => this.leaveThroughChain());
-      },
+      miss,
     );
   }
 

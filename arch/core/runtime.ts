@@ -1,6 +1,6 @@
 import { CC } from '../a64/flags.ts';
 import { REGION_TYPE } from '../a64/region.ts';
-import { MISS, TLB } from '../a64/translator.ts';
+import { JUMP_CACHE, MISS, TLB } from '../a64/translator.ts';
 import { makeFastHelpers } from '../fp/fast-helpers.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W } from '../wasm/opcodes.ts';
@@ -10,9 +10,6 @@ import { F } from './frame.ts';
  * The WebAssembly modules around translated code: the runtime (look-up of regions, flags, the way in and the wrappers of
  * calls to JavaScript) and the modules that carry regions.
  */
-
-/** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
-export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;
 
 /** Nested guest calls on the host's stack. */
 export const MAX_DEPTH = 200;

@@ -1,5 +1,4 @@
-import { TLB } from '../a64/translator.ts';
-import { JUMP_CACHE } from './runtime.ts';
+import { JUMP_CACHE, TLB } from '../a64/translator.ts';
 
 /** Address spaces that keep their TLB and jump cache when another one is used. */
 export const SLOTS = 12;
