@@ -15,3 +15,7 @@ uint64_t bench_memcpy(void);
 uint64_t bench_fp_matrix(void);
 uint64_t bench_fp_fft(void);
 uint64_t bench_fp_mandelbrot(void);
+uint64_t bench_strlen(void);
+uint64_t bench_sad(void);
+uint64_t bench_sha256(void);
+uint64_t bench_aes(void);

@@ -19,6 +19,10 @@ static const struct benchmark benchmarks[] = {
   { "fp", "matrix", bench_fp_matrix },
   { "fp", "fft", bench_fp_fft },
   { "fp", "mandelbrot", bench_fp_mandelbrot },
+  { "simd", "strlen", bench_strlen },
+  { "simd", "sad", bench_sad },
+  { "simd", "sha256", bench_sha256 },
+  { "simd", "aes", bench_aes },
 };
 
 static uint64_t now(void) {

@@ -5,6 +5,7 @@
  *                              an earlier run
  *   npm run bench -- compute   small integer loops, timed inside the guest
  *   npm run bench -- fp        floating-point loops, likewise
+ *   npm run bench -- simd      vectors and cryptographic instructions, likewise
  *
  * Options: --mode boot|bare (Naxos with the microkernel, or without), --runs N, --only naxos|qemu, --json.
  * Kernel and initramfs are the default guest's.
@@ -20,7 +21,7 @@ import { beginMarker, ExecStream } from '../guests/linux/exec-stream.ts';
 import { fetchDefaultGuest, type Guest } from '../guests/linux/fetch.ts';
 import { withBootRequest } from '../guests/linux/initramfs.ts';
 
-const GROUPS = ['compute', 'fp'] as const;
+const GROUPS = ['compute', 'fp', 'simd'] as const;
 type Group = (typeof GROUPS)[number];
 type Engine = 'naxos' | 'qemu';
 
@@ -158,9 +159,10 @@ async function measureBoot(guest: Guest, folder: string, samples: Samples): Prom
 function compile(folder: string): Uint8Array {
   const out = join(folder, 'bench');
   const compiler = process.arch === 'arm64' ? 'gcc' : 'aarch64-linux-gnu-gcc';
-  const sources = ['main.c', 'compute.c', 'fp.c'].map((name) => join(root, 'bench', name));
+  const sources = ['main.c', 'compute.c', 'fp.c', 'simd.c'].map((name) => join(root, 'bench', name));
   const { error, status, stderr } = spawnSync(compiler, [
     '-O2',
+    '-march=armv8-a+crypto',
     '-fno-tree-vectorize',
     '-static',
     '-o',
