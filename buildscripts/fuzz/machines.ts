@@ -63,10 +63,11 @@ export class Qemu implements Machine {
             '-m',
             `${RAM_BYTES >> 20}`,
           ],
+          // With one core QEMU makes an atomic access of a load and a store, and so gets ESR_ELx.WnR right.
           ...['-accel', 'tcg,thread=single', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],
-        { timeout: 60_000, stdio: ['ignore', 'inherit', 'ignore'] },
+        { timeout: 30_000, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },
       );
       const out = Buffer.alloc(length);
       readSync(file, out, 0, length, offset);

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { differences, run } from './cpu.ts';
 import { Generator } from './generate.ts';
-import { Ours, Qemu, TIERS } from './machines.ts';
+import { Ours, Qemu, TIERS, type Machine } from './machines.ts';
+import { MMU_BATCH, MmuFuzzer } from './mmu.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { report, shrink } from './shrink.ts';
@@ -71,32 +72,36 @@ async function cpu(): Promise<number> {
   return mismatches;
 }
 
-async function system(): Promise<number> {
-  const fuzzer = new SystemFuzzer();
+interface Fuzzer<Case> {
+  make(r: Random): Case;
+  run(machine: Machine, cases: readonly Case[]): Buffer;
+  differences(mine: Buffer, theirs: Buffer, n: number): string[];
+  shrink(c: Case, qemu: Machine, ours: Machine): Case;
+  report(c: Case, qemu: Machine, ours: Machine): string;
+}
+
+async function compare<Case>(fuzzer: Fuzzer<Case>, most: number, prepare?: (qemu: Machine, ours: Machine) => void): Promise<number> {
   const qemu = new Qemu();
   const ours = new Ours();
   let mismatches = 0;
   let reported = 0;
   let batches = 0;
   try {
-    for (const line of fuzzer.calibrate(qemu, ours)) console.log(`kept: ${line}`);
-    const total = Number(values.cases);
-    for (let done = 0; done < total && reported < Number(values.keep);) {
-      const batch = Math.min(Number(values.batch), total - done);
-      const cases = Array.from({ length: batch }, (_, n) => fuzzer.make(new Random(Number(values.seed) + done + n)));
+    prepare?.(qemu, ours);
+    const [total, seed, keep] = [Number(values.cases), Number(values.seed), Number(values.keep)];
+    for (let done = 0; done < total && reported < keep; ) {
+      const batch = Math.min(Number(values.batch), most, total - done);
+      const cases = Array.from({ length: batch }, (_, n) => fuzzer.make(new Random(seed + done + n)));
       ours.tier = TIERS[batches++ % TIERS.length]!;
       const theirs = fuzzer.run(qemu, cases);
       const mine = fuzzer.run(ours, cases);
       for (let n = 0; n < batch; n++) {
         if (fuzzer.differences(mine, theirs, n).length === 0) continue;
         mismatches++;
-        if (reported++ < Number(values.keep))
-          console.log(
-            `seed ${Number(values.seed) + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`,
-          );
+        if (reported++ < keep) console.log(`seed ${seed + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
       }
       done += batch;
-      console.log(`${done} cases, ${mismatches} mismatches`);
+      if (batches % 10 === 0 || done >= total) console.log(`${done} cases, ${mismatches} mismatches`);
       await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
@@ -106,11 +111,17 @@ async function system(): Promise<number> {
   return mismatches;
 }
 
+async function system(): Promise<number> {
+  const fuzzer = new SystemFuzzer();
+  return await compare(fuzzer, 4000, (qemu, ours) => fuzzer.calibrate(qemu, ours));
+}
+
 const what = positionals[0];
 if (what === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
 else if (what === 'words') process.exitCode = (await words(Number(values.cases), Number(values.seed))) > 0 ? 1 : 0;
+else if (what === 'mmu') process.exitCode = (await compare(new MmuFuzzer(), MMU_BATCH)) > 0 ? 1 : 0;
 else if (what === 'system') process.exitCode = (await system()) > 0 ? 1 : 0;
 else {
-  console.error('fuzz: say what: cpu, system or words');
+  console.error('fuzz: say what: cpu, mmu, system or words');
   process.exitCode = 2;
 }
