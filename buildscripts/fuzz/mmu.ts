@@ -288,7 +288,7 @@ export class MmuFuzzer {
     };
     const items: MmuItem[] = [];
     const length = 4 + r.below(24);
-    while (items.length < length) items.push(...this.item(r, maker, trees, ttbr, hafdbs));
+    while (items.length < length) items.push(...this.item(r, x, maker, trees, ttbr, hafdbs));
     c.items = items;
     return c;
   }
@@ -303,7 +303,7 @@ export class MmuFuzzer {
     return offset >= 0xb80 && offset < 0xd80 ? offset - 0x400 : offset;
   }
 
-  private item(r: Random, maker: Maker, trees: readonly Tree[], ttbr: (n: number) => bigint, hafdbs: bigint): MmuItem[] {
+  private item(r: Random, x: BigUint64Array, maker: Maker, trees: readonly Tree[], ttbr: (n: number) => bigint, hafdbs: bigint): MmuItem[] {
     const base = r.below(8);
     const rt = 11 + r.below(13);
     const at = (word: number): number => (word | (base << 5) | rt) >>> 0;
@@ -345,18 +345,28 @@ export class MmuFuzzer {
         const tree = trees[0]!;
         const old = maker.tables.get(place.offset)!;
         if ((old & 3n) !== 3n) return [];
-        return [[...mov(9, BigInt(AREA + place.offset)), ...mov(10, 0n), 0xd4000022, ...this.invalidate(r, place.va), ...mov(10, maker.leaf(tree, level, place.va)), 0xd4000022]];
+        const touch = this.touch(r, x, place.va, rt);
+        const write = (value: bigint): number[] => [...mov(9, BigInt(AREA + place.offset)), ...mov(10, value), 0xd4000022];
+        return [[...touch, ...write(0n), ...this.invalidate(r, place.va), ...touch, ...write(maker.leaf(tree, level, place.va)), ...touch]];
       }
       case 11: {
         if (!maker.stage2) return [];
         const place = r.pick(maker.places2);
         const ipa = mov(9, place.ipa >> 12n);
         const write = (value: bigint): number[] => [...mov(9, BigInt(AREA + place.offset)), ...mov(10, value), 0xd4000022];
-        return [[...write(0n), ...ipa, 0xd4000042, ...write(maker.leaf2(Number(place.ipa)))]];
+        const touch = this.touch(r, x, place.ipa, rt);
+        return [[...touch, ...write(0n), ...ipa, 0xd4000042, ...touch, ...write(maker.leaf2(Number(place.ipa))), ...touch]];
       }
       default:
         return [];
     }
+  }
+
+  /** A load or store at one of the addresses in the same page, mostly that is the page of `address` in the tables. */
+  private touch(r: Random, x: BigUint64Array, address: bigint, rt: number): number[] {
+    const near = [0, 1, 2, 3, 4, 5, 6, 7].filter((n) => ((x[n]! ^ address) & 0x3fff_f000n) === 0n);
+    if (near.length === 0) return [];
+    return [((r.once(2) ? 0xb9400000 : 0xb9000000) | (r.pick(near) << 5) | rt) >>> 0];
   }
 
   /** MOV of exactly two words. */
