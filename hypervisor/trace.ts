@@ -1,7 +1,7 @@
 /** What `--trace` writes: one line for each event of the chosen kinds. */
-import { decode } from '../arch/a64/decode.ts';
 import type { Core } from '../arch/core/core.ts';
 import { F, PSTATE } from '../arch/core/frame.ts';
+import { ACCESS } from '../arch/core/mmu.ts';
 import { Exit, Fault } from '../kernel/abi/faults.ts';
 import { Syscall } from '../kernel/abi/numbers.ts';
 import type { SystemOptions } from './system.ts';
@@ -14,6 +14,8 @@ export interface Trace {
   kinds: ReadonlySet<TraceKind>;
   /** Takes one line, without its end. */
   write(line: string): void;
+  /** The assembly text of an instruction word, for `undef`. Given from outside: not every machine needs a disassembler. */
+  disassemble?: ((word: number, pc: bigint) => string) | undefined;
 }
 
 const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
@@ -40,8 +42,8 @@ const EXCEPTION_CLASSES: Record<number, string> = {
 };
 
 /** What a core reports of the kinds that are its own: translated code as it is first reached, exceptions, UNDEFINED words. */
-export function traceCore(core: Core, { kinds, write }: Trace): void {
-  const level = (): number => (core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3;
+export function traceCore(core: Core, { kinds, write, disassemble }: Trace): void {
+  const level = (): 0 | 1 | 2 => ((core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
   if (kinds.has('exec')) {
     const { base, host } = core.bus.ram;
     core.code.onTranslate = (page, region) => {
@@ -49,21 +51,31 @@ export function traceCore(core: Core, { kinds, write }: Trace): void {
       write(`exec: physical ${hex(pa)} EL${region.context.el}: ${region.instructions} instructions translated`);
     };
   }
-  if (kinds.has('undef'))
-    core.onUndefined = (word, pc) =>
-      write(
-        `undef: ${hex(word, 8)} at ${hex(pc)} EL${level()}: ${decode(word)?.row.name ?? 'unallocated or not implemented'}`,
-      );
-  if (kinds.has('exits') || kinds.has('irq'))
-    core.onException = (vector, target, esr) => {
-      const to = `EL${level()} to EL${target} at ${hex(core.pc)}`;
-      if (vector !== 'sync') {
-        if (kinds.has('irq')) write(`irq: ${vector} ${to}`);
-      } else if (kinds.has('exits')) {
-        const ec = esr >>> 26;
-        write(`exits: ${EXCEPTION_CLASSES[ec] ?? `EC ${hex(ec)}`} ESR ${hex(esr >>> 0)} ${to}`);
-      }
-    };
+  if (!kinds.has('exits') && !kinds.has('irq') && !kinds.has('undef')) return;
+  core.onException = (vector, target, esr) => {
+    const to = `EL${level()} to EL${target} at ${hex(core.pc)}`;
+    const ec = esr >>> 26;
+    if (vector !== 'sync') {
+      if (kinds.has('irq')) write(`irq: ${vector} ${to}`);
+      return;
+    }
+    if (kinds.has('exits')) write(`exits: ${EXCEPTION_CLASSES[ec] ?? `EC ${hex(ec)}`} ESR ${hex(esr >>> 0)} ${to}`);
+    if (kinds.has('undef') && ec === 0) {
+      const word = wordAtPc(core, level());
+      write(`undef: ${hex(word, 8)} ${to}: ${disassemble?.(word, core.pc) ?? ''}`.trimEnd());
+    }
+  };
+}
+
+/** The instruction that a core is at; 0 where it cannot be fetched. */
+function wordAtPc(core: Core, el: 0 | 1 | 2): number {
+  const { mmu, bus, u8, pc } = core;
+  const { ram } = bus;
+  const [hi, lo] = [Number(pc >> 32n), Number(pc & 0xffff_ffffn)];
+  if (!mmu.translate(core, hi | 0, lo | 0, ACCESS.FETCH, el)) return 0;
+  const at = mmu.pa - ram.base;
+  if (at < 0 || at + 4 > ram.size) return 0;
+  return new DataView(u8.buffer, ram.host + at, 4).getUint32(0, true);
 }
 
 const nameOf = (numbers: Record<string, number>, value: number): string =>

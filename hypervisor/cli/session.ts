@@ -8,7 +8,6 @@ import { Machine, type MachineEnd, type MachineOptions } from '../machine.ts';
 import { Status, UsageError } from './errors.ts';
 import type { GuestFlags } from './options.ts';
 import { statsJson, statsText } from './stats.ts';
-import { TraceFile } from './trace-file.ts';
 
 export interface SessionOptions {
   mode: 'boot' | 'bare';
@@ -23,7 +22,7 @@ export interface SessionOptions {
 /** Builds the machine and runs it. @returns the exit status */
 export async function runSession(flags: GuestFlags, options: SessionOptions): Promise<number> {
   const { execToken } = options;
-  const trace = flags.trace && new TraceFile(flags.trace, flags.traceFile);
+  const trace = flags.trace && new (await import('./trace-file.ts')).TraceFile(flags.trace, flags.traceFile);
   if (flags.traceFile !== undefined && !trace)
     throw new UsageError('--trace-file: say with --trace what to write there');
   const say = (text: string): void =>

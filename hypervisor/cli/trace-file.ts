@@ -1,5 +1,6 @@
 /** Where the trace goes. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { disassemble } from '../../arch/a64/disassemble.ts';
 import type { Trace, TraceKind } from '../trace.ts';
 import { UsageError } from './errors.ts';
 
@@ -9,6 +10,7 @@ const CHUNK = 1 << 16;
 /** A trace to a file, or to standard error. `open` before anything is traced, `close` to write what is left. */
 export class TraceFile implements Trace {
   readonly kinds: ReadonlySet<TraceKind>;
+  readonly disassemble = disassemble;
   readonly #path: string | undefined;
   #file = 2;
   #pending = '';

@@ -82,3 +82,8 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
     expect({ status, errors }).toEqual({ status: 141, errors: '' });
   });
 });
+
+it('names what is UNDEFINED with its disassembly', async () => {
+  const { stderr } = await naxos(['bare', ...guest('faults'), '--trace', 'undef', '--timeout', '1']);
+  expect(stderr).toMatch(/^undef: 0xd538f000 EL1 to EL1 at 0x\w+: mrs x0, s3_0_c15_c0_0$/m);
+});
