@@ -1,5 +1,5 @@
 /** Runs the `naxos` command as a process, and makes files for it. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,13 +29,20 @@ export interface RunOptions {
   onOutput?: (text: string, process: { kill(signal: NodeJS.Signals): void; write(text: string): void }) => void;
 }
 
+/** What still runs when this process ends has nobody to wait for it; where that one is killed, a time ends it. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /** Runs the command to its end. */
 export function naxos(
   args: readonly string[],
   { input = '', env = { XDG_CACHE_HOME: scratch }, onOutput }: RunOptions = {},
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env } });
+    const runs = args[0] === 'boot' || args[0] === 'bare';
+    const bound = runs && !args.includes('--timeout') ? ['--timeout', '600'] : [];
+    const child = spawn(process.execPath, [CLI, ...args, ...bound], { env: { ...process.env, ...env } });
+    running.add(child);
     const result: Result = { status: null, signal: null, stdout: '', stderr: '' };
     const handle = {
       kill: (signal: NodeJS.Signals) => void child.kill(signal),
@@ -50,7 +57,10 @@ export function naxos(
     if (onOutput) child.stdin.write(input);
     else child.stdin.end(input);
     child.on('error', reject);
-    child.on('close', (status, signal) => resolve({ ...result, status, signal }));
+    child.on('close', (status, signal) => {
+      running.delete(child);
+      resolve({ ...result, status, signal });
+    });
   });
 }
 
