@@ -22,12 +22,12 @@ import { assemble as assembleHarness, type Machine, type Part } from './machines
 import { assemble, type Program } from './program.ts';
 import { codeOf } from './generate.ts';
 
-const harness = assembleHarness(join(import.meta.dirname, 'harness.S'));
+let harness: Buffer | undefined;
 
 /** What the data pages hold before each program. */
 const dataByte = (i: number): number => Math.imul(i, 0x9e3779b1) >>> 24;
 
-/** The image of a batch. */
+/** What a batch has in RAM besides the harness. */
 export function image(programs: readonly Program[]): Part[] {
   const tables = Buffer.alloc(0x4000);
   const scratch = Buffer.alloc(TABLES - RAM + tables.length);
@@ -56,7 +56,6 @@ export function image(programs: readonly Program[]): Part[] {
     words.forEach((word, i) => code.writeUInt32LE(word, n * CODE_BYTES + program.start + 4 * i));
   });
   return [
-    { offset: HARNESS - RAM, bytes: harness },
     { offset: TABLES - RAM, bytes: tables },
     { offset: CASES - RAM, bytes: count },
     { offset: DATA - RAM, bytes: data },
@@ -67,7 +66,9 @@ export function image(programs: readonly Program[]): Part[] {
 }
 
 export function run(machine: Machine, programs: readonly Program[]): Buffer {
-  return machine.run(image(programs), RESULTS - RAM, programs.length * RESULT_BYTES);
+  harness ??= assembleHarness(join(import.meta.dirname, 'harness.S'));
+  const parts = [{ offset: HARNESS - RAM, bytes: harness }, ...image(programs)];
+  return machine.run(parts, RESULTS - RAM, programs.length * RESULT_BYTES);
 }
 
 /** The instruction at which a result's exception was taken. */

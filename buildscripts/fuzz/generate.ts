@@ -197,7 +197,7 @@ export class Generator {
   }
 
   program(r: Random): Program {
-    const length = r.once(10) ? 60 + r.below(100) : 3 + r.below(40);
+    const length = r.once(100) ? 300 + r.below(600) : r.once(10) ? 60 + r.below(100) : 3 + r.below(40);
     const branchy = 3 + r.below(12);
     type Hole = { at: number; make: (target: Item | undefined) => Item };
     const items: (Item | undefined)[] = [];
@@ -208,7 +208,11 @@ export class Generator {
       items.push(undefined);
     };
     while (items.length < length) {
-      if (!r.once(branchy)) {
+      if (r.once(60)) {
+        const word = this.straight(r);
+        hole((target) => ({ kind: 'patch', word, target: target?.kind === 'word' ? target : undefined }));
+        continue;
+      } else if (!r.once(branchy)) {
         if (this.choice.only === undefined && r.once(50))
           items.push({ kind: 'words', words: r.once(3) ? this.floatingState(r) : this.exclusive(r) });
         else items.push({ kind: 'word', word: this.straight(r) });
@@ -249,7 +253,7 @@ export class Generator {
     return {
       items: items as Item[],
       state: this.state(r),
-      start: r.once(4) ? (CODE_BYTES / 2 - 4 * (1 + r.below(60))) & ~3 : 4 * r.below(16),
+      start: length < 300 && r.once(4) ? (CODE_BYTES / 2 - 4 * (1 + r.below(60))) & ~3 : 4 * r.below(16),
     };
   }
 

@@ -43,7 +43,7 @@ _start:
 	tlbi	vmalle1
 	dsb	sy
 	isb
-	ldr	x0, =0x30d0d985			// M, C, I, DZE, UCT; not A, SA0, UMA, UCI, nTWI, nTWE
+	ldr	x0, =0x34d0d985			// M, C, I, DZE, UCT, UCI; not A, SA0, UMA, nTWI, nTWE
 	msr	sctlr_el1, x0
 	isb
 	ldr	x20, =STATES

@@ -6,7 +6,7 @@ export const RAM = 0x40000000;
 export const RAM_BYTES = 256 << 20;
 /** The harness's code. QEMU leaves a device tree at the start of RAM. */
 export const HARNESS = 0x40200000;
-/** Stage 1 tables, 16 KiB: level 1, level 2, level 3 of the window. */
+/** Stage 1 tables, 16 KiB: level 1, level 2, level 3 of the window, level 2 of the alias. */
 export const TABLES = 0x40210000;
 /** u64: the programs in the batch. */
 export const CASES = 0x40220000;
@@ -49,6 +49,9 @@ export const WINDOW_PAGES = [
   [5, 2, true],
 ] as const;
 
+/** What is added to the address of code for the one by which EL0 can write it. */
+export const ALIAS = 0x40000000;
+
 const BLOCK = 0x701;
 const UXN = 1n << 54n;
 const PXN = 1n << 53n;
@@ -61,6 +64,7 @@ export function writeTables(ram: Buffer): void {
   const at = (table: number, index: number): number => TABLES - RAM + table * 0x1000 + index * 8;
   const table = (n: number): bigint => BigInt(TABLES + n * 0x1000) | 3n;
   ram.writeBigUInt64LE(table(1), at(0, RAM >>> 30));
+  ram.writeBigUInt64LE(table(3), at(0, (RAM + ALIAS) >>> 30));
   for (let n = 0; n < RAM_BYTES >>> 21; n++) {
     const pa = RAM + n * 0x200000;
     let block = BigInt(pa) | BigInt(BLOCK);
@@ -68,6 +72,7 @@ export function writeTables(ram: Buffer): void {
     else block |= UXN;
     if (pa === WINDOW) block = table(2);
     ram.writeBigUInt64LE(block, at(1, n));
+    if (pa >= CODE) ram.writeBigUInt64LE(BigInt(pa) | BigInt(BLOCK) | AP_EL0 | UXN | PXN, at(3, n));
   }
   for (const [page, data, writable] of WINDOW_PAGES) {
     ram.writeBigUInt64LE(

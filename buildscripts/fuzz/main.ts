@@ -80,7 +80,11 @@ interface Fuzzer<Case> {
   report(c: Case, qemu: Machine, ours: Machine): string;
 }
 
-async function compare<Case>(fuzzer: Fuzzer<Case>, most: number, prepare?: (qemu: Machine, ours: Machine) => void): Promise<number> {
+async function compare<Case>(
+  fuzzer: Fuzzer<Case>,
+  most: number,
+  prepare?: (qemu: Machine, ours: Machine) => void,
+): Promise<number> {
   const qemu = new Qemu();
   const ours = new Ours();
   let mismatches = 0;
@@ -89,7 +93,7 @@ async function compare<Case>(fuzzer: Fuzzer<Case>, most: number, prepare?: (qemu
   try {
     prepare?.(qemu, ours);
     const [total, seed, keep] = [Number(values.cases), Number(values.seed), Number(values.keep)];
-    for (let done = 0; done < total && reported < keep; ) {
+    for (let done = 0; done < total && reported < keep;) {
       const batch = Math.min(Number(values.batch), most, total - done);
       const cases = Array.from({ length: batch }, (_, n) => fuzzer.make(new Random(seed + done + n)));
       ours.tier = TIERS[batches++ % TIERS.length]!;
@@ -98,7 +102,8 @@ async function compare<Case>(fuzzer: Fuzzer<Case>, most: number, prepare?: (qemu
       for (let n = 0; n < batch; n++) {
         if (fuzzer.differences(mine, theirs, n).length === 0) continue;
         mismatches++;
-        if (reported++ < keep) console.log(`seed ${seed + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
+        if (reported++ < keep)
+          console.log(`seed ${seed + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
       }
       done += batch;
       if (batches % 10 === 0 || done >= total) console.log(`${done} cases, ${mismatches} mismatches`);

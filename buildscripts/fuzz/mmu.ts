@@ -27,7 +27,24 @@ const WINDOW = 0x1_0000_0000;
 /** Where TTBR1's half begins: the first GiB of RAM. */
 const HIGH = 0xffff_ff80_0000_0000n;
 
-const AT = { x: 0, sctlr: 224, tcr: 232, ttbr0: 240, ttbr1: 248, mair: 256, hcr: 264, vtcr: 272, vttbr: 280, spsr: 288, elr: 296, vbar: 304, area: 312, length: 320, esr: 328, crc: 336 } as const;
+const AT = {
+  x: 0,
+  sctlr: 224,
+  tcr: 232,
+  ttbr0: 240,
+  ttbr1: 248,
+  mair: 256,
+  hcr: 264,
+  vtcr: 272,
+  vttbr: 280,
+  spsr: 288,
+  elr: 296,
+  vbar: 304,
+  area: 312,
+  length: 320,
+  esr: 328,
+  crc: 336,
+} as const;
 const RESULT_NAMES: readonly (readonly [string, number])[] = [
   ...Array.from({ length: 26 }, (_, n) => [`x${n}`, 8 * n] as const),
   ['exceptions', 208],
@@ -50,7 +67,14 @@ const RET = 0xd65f03c0;
 const HVC_END = 0xd400ffe2;
 
 const mov = (register: number, value: bigint): number[] => {
-  const words = [0, 1, 2, 3].map((k) => ((k === 0 ? 0xd2800000 : 0xf2800000) | (k << 21) | (Number((value >> BigInt(16 * k)) & 0xffffn) << 5) | register) >>> 0);
+  const words = [0, 1, 2, 3].map(
+    (k) =>
+      ((k === 0 ? 0xd2800000 : 0xf2800000) |
+        (k << 21) |
+        (Number((value >> BigInt(16 * k)) & 0xffffn) << 5) |
+        register) >>>
+      0,
+  );
   return words.filter((_, k) => k === 0 || ((value >> BigInt(16 * k)) & 0xffffn) !== 0n);
 };
 
@@ -118,12 +142,17 @@ class Maker {
   address(tree: Tree, page: number): bigint {
     const low = BigInt((AREA & 0x3fffffff) + page * 0x1000);
     if (tree.bits <= 30) return low & ((1n << BigInt(tree.bits)) - 1n);
-    return (BigInt(this.r.below(2 ** Math.min(tree.bits - 30, 6))) << BigInt(this.r.once(2) ? 30 : tree.bits - Math.min(tree.bits - 30, 6))) % (1n << BigInt(tree.bits)) | low;
+    return (
+      ((BigInt(this.r.below(2 ** Math.min(tree.bits - 30, 6))) <<
+        BigInt(this.r.once(2) ? 30 : tree.bits - Math.min(tree.bits - 30, 6))) %
+        (1n << BigInt(tree.bits))) |
+      low
+    );
   }
 
   private attributes(level: number): bigint {
     const { r } = this;
-    let d = 0x300n | BigInt(r.below(8)) << 2n;
+    let d = 0x300n | (BigInt(r.below(8)) << 2n);
     // AP[1] mostly set, AP[2], AF, nG, DBM, PXN, UXN.
     if (!r.once(4)) d |= 1n << 6n;
     if (r.once(3)) d |= 1n << 7n;
@@ -189,7 +218,7 @@ class Maker {
     const { r } = this;
     let d = 0x33dn << 0n;
     // S2AP, AF, DBM, XN; MemAttr normal write-back, inner shareable.
-    d = 0x33fn | BigInt(r.once(3) ? r.below(4) : 3) << 6n;
+    d = 0x33fn | (BigInt(r.once(3) ? r.below(4) : 3) << 6n);
     if (!r.once(6)) d |= 1n << 10n;
     if (r.once(3)) d |= 1n << 51n;
     if (r.once(5)) d |= BigInt(r.below(4)) << 53n;
@@ -257,10 +286,16 @@ export class MmuFuzzer {
     const first = maker.address(trees[0]!, 0);
     for (let n = 0; n < 8; n++) {
       const page = r.below(DATA_BYTES >> 12);
-      vas.push(r.once(4) ? maker.address(trees[0]!, page) : (first & ~0x3fffffffn) | (maker.address(trees[0]!, page) & 0x3fffffffn));
+      vas.push(
+        r.once(4)
+          ? maker.address(trees[0]!, page)
+          : (first & ~0x3fffffffn) | (maker.address(trees[0]!, page) & 0x3fffffffn),
+      );
     }
     // The page after an address too: accesses cross.
-    for (const tree of trees) for (const va of vas) for (const page of [va, va + 0x1000n]) if (maker.length < AREA_BYTES / 2) maker.map(tree, page);
+    for (const tree of trees)
+      for (const va of vas)
+        for (const page of [va, va + 0x1000n]) if (maker.length < AREA_BYTES / 2) maker.map(tree, page);
     const root2 = stage2 ? maker.tables2() : 0;
 
     const x = new BigUint64Array(29);
@@ -275,11 +310,29 @@ export class MmuFuzzer {
       registers: {
         // RES1, UCI, SPAN or not, nTWE, nTWI, DZE, UCT, UMA, I, C, M; A and WXN now and then.
         sctlr: 0x3455_da05n | (r.once(2) ? 1n << 23n : 0n) | (r.once(8) ? 1n << 1n : 0n) | (r.once(8) ? 1n << 19n : 0n),
-        tcr: BigInt(64 - bits) | 0x3500n | (tg0 << 14n) | (25n << 16n) | (0x35n << 24n) | (2n << 30n) | (2n << 32n) | (1n << 36n) | hafdbs | (r.once(8) ? 1n << 41n : 0n) | (r.once(40) ? 1n << 7n : 0n),
+        tcr:
+          BigInt(64 - bits) |
+          0x3500n |
+          (tg0 << 14n) |
+          (25n << 16n) |
+          (0x35n << 24n) |
+          (2n << 30n) |
+          (2n << 32n) |
+          (1n << 36n) |
+          hafdbs |
+          (r.once(8) ? 1n << 41n : 0n) |
+          (r.once(40) ? 1n << 7n : 0n),
         ttbr0: ttbr(0),
         mair: 0xff44_bbff_44ff_bbffn,
         hcr: (1n << 31n) | (stage2 ? 1n : 0n) | (stage2 && r.once(4) ? 4n : 0n),
-        vtcr: 25n | (1n << 6n) | 0x3500n | (2n << 16n) | (1n << 31n) | (BigInt(r.below(2)) << 21n) | (BigInt(r.below(2)) << 22n),
+        vtcr:
+          25n |
+          (1n << 6n) |
+          0x3500n |
+          (2n << 16n) |
+          (1n << 31n) |
+          (BigInt(r.below(2)) << 21n) |
+          (BigInt(r.below(2)) << 22n),
         vttbr: BigInt(AREA + root2) | (7n << 48n),
       },
       spsr: this.pstate(r, r.below(2)),
@@ -303,7 +356,14 @@ export class MmuFuzzer {
     return offset >= 0xb80 && offset < 0xd80 ? offset - 0x400 : offset;
   }
 
-  private item(r: Random, x: BigUint64Array, maker: Maker, trees: readonly Tree[], ttbr: (n: number) => bigint, hafdbs: bigint): MmuItem[] {
+  private item(
+    r: Random,
+    x: BigUint64Array,
+    maker: Maker,
+    trees: readonly Tree[],
+    ttbr: (n: number) => bigint,
+    hafdbs: bigint,
+  ): MmuItem[] {
     const base = r.below(8);
     const rt = 11 + r.below(13);
     const at = (word: number): number => (word | (base << 5) | rt) >>> 0;
@@ -312,14 +372,38 @@ export class MmuFuzzer {
       case 1:
       case 2:
         // LDR, LDRB, LDRH, LDRSW, LDUR, LDP, LDR Q, LDTR, LDAR, LDXR.
-        return [[at(r.pick([0xf9400000, 0x39400000, 0x79400000, 0xb9800000, 0xf8403000, 0xa9400000 | (25 << 10), 0x3dc00000, 0xf8400800, 0xc8dffc00, 0xc85f7c00, 0x38400800]))]];
+        return [
+          [
+            at(
+              r.pick([
+                0xf9400000,
+                0x39400000,
+                0x79400000,
+                0xb9800000,
+                0xf8403000,
+                0xa9400000 | (25 << 10),
+                0x3dc00000,
+                0xf8400800,
+                0xc8dffc00,
+                0xc85f7c00,
+                0x38400800,
+              ]),
+            ),
+          ],
+        ];
       case 3:
       case 4:
       case 5:
         // STR Q: within a page, for what a store leaves before a page that faults is not said.
         if (r.once(8)) return [[(0x927cec00 | (base << 5) | 25) >>> 0, 0x3d800000 | (25 << 5) | r.below(2)]];
         // STR, STRB, STRH, STUR, STTR, STLR.
-        return [[at(r.pick([0xf9000000, 0x39000000, 0x79000000, 0xf8003000, 0xf8000800, 0xc89ffc00, 0x38000800, 0xb9000000]))]];
+        return [
+          [
+            at(
+              r.pick([0xf9000000, 0x39000000, 0x79000000, 0xf8003000, 0xf8000800, 0xc89ffc00, 0x38000800, 0xb9000000]),
+            ),
+          ],
+        ];
       case 6:
         // LDADD, SWP, CAS. QEMU makes them of a read and a write: with stage 2 it may find a fault of the read there before stage
         // 1's of the write, with TCR_EL1.HA it sets the access flag where the write faults.
@@ -327,7 +411,13 @@ export class MmuFuzzer {
         return [[at(r.pick([0xf8200000, 0xf8208000, 0xc8a07c00]) | (25 << 16))]];
       case 7: {
         // AT; of writes only where no dirty state is kept, which AT leaves alone and QEMU does not.
-        return [[(r.pick(hafdbs === 0n ? [0xd5087800, 0xd5087820, 0xd5087840, 0xd5087860] : [0xd5087800, 0xd5087840]) | base) >>> 0]];
+        return [
+          [
+            (r.pick(hafdbs === 0n ? [0xd5087800, 0xd5087820, 0xd5087840, 0xd5087860] : [0xd5087800, 0xd5087840]) |
+              base) >>>
+              0,
+          ],
+        ];
       }
       case 8:
         // A call of the page's words that are RET: by RET, for BLR leaves PSTATE.BTYPE where there is FEAT_BTI.
@@ -335,7 +425,15 @@ export class MmuFuzzer {
       case 9:
         // PAN, UAO, or the other level.
         if (r.once(2)) return [[(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0]];
-        return [[0x10000000 | (6 << 5) | 25, 0xd5184020 | 25, ...this.padded(25, BigInt(this.pstate(r, r.below(2)))), 0xd5184000 | 25, 0xd69f03e0]];
+        return [
+          [
+            0x10000000 | (6 << 5) | 25,
+            0xd5184020 | 25,
+            ...this.padded(25, BigInt(this.pstate(r, r.below(2)))),
+            0xd5184000 | 25,
+            0xd69f03e0,
+          ],
+        ];
       case 10: {
         if (trees.length > 1 && r.once(2)) return [[...mov(9, ttbr(r.below(2))), 0xd5182009, 0xd5033fdf]];
         // A descriptor is broken, invalidated, made anew.
@@ -346,16 +444,35 @@ export class MmuFuzzer {
         const old = maker.tables.get(place.offset)!;
         if ((old & 3n) !== 3n) return [];
         const touch = this.touch(r, x, place.va, rt);
-        const write = (value: bigint): number[] => [...mov(9, BigInt(AREA + place.offset)), ...mov(10, value), 0xd4000022];
-        return [[...touch, ...write(0n), ...this.invalidate(r, place.va), ...touch, ...write(maker.leaf(tree, level, place.va)), ...touch]];
+        const write = (value: bigint): number[] => [
+          ...mov(9, BigInt(AREA + place.offset)),
+          ...mov(10, value),
+          0xd4000022,
+        ];
+        return [
+          [
+            ...touch,
+            ...write(0n),
+            ...this.invalidate(r, place.va),
+            ...touch,
+            ...write(maker.leaf(tree, level, place.va)),
+            ...touch,
+          ],
+        ];
       }
       case 11: {
         if (!maker.stage2) return [];
         const place = r.pick(maker.places2);
         const ipa = mov(9, place.ipa >> 12n);
-        const write = (value: bigint): number[] => [...mov(9, BigInt(AREA + place.offset)), ...mov(10, value), 0xd4000022];
+        const write = (value: bigint): number[] => [
+          ...mov(9, BigInt(AREA + place.offset)),
+          ...mov(10, value),
+          0xd4000022,
+        ];
         const touch = this.touch(r, x, place.ipa, rt);
-        return [[...touch, ...write(0n), ...ipa, 0xd4000042, ...touch, ...write(maker.leaf2(Number(place.ipa))), ...touch]];
+        return [
+          [...touch, ...write(0n), ...ipa, 0xd4000042, ...touch, ...write(maker.leaf2(Number(place.ipa))), ...touch],
+        ];
       }
       default:
         return [];
@@ -413,7 +530,8 @@ export class MmuFuzzer {
       { offset: CODE - RAM, bytes: code },
     ];
     cases.forEach((c, n) => {
-      const put = (offset: number, value: bigint): number => states.writeBigUInt64LE(BigInt.asUintN(64, value), n * STATE_BYTES + offset);
+      const put = (offset: number, value: bigint): number =>
+        states.writeBigUInt64LE(BigInt.asUintN(64, value), n * STATE_BYTES + offset);
       for (let r = 0; r < 26; r++) put(8 * r, r < 8 ? c.x[r]! : c.x[r]!);
       put(208, 0n);
       put(216, c.x[FUEL]!);
@@ -433,7 +551,8 @@ export class MmuFuzzer {
       put(AT.length, BigInt(Math.ceil(c.length / 16) * 16));
       this.words(c, n).forEach((word, i) => code.writeUInt32LE(word, n * CODE_BYTES + 4 * i));
       const area = Buffer.alloc(c.length);
-      for (let i = 0; i < DATA_BYTES; i += 4) area.writeUInt32LE((i & 0xf00) === 0xc00 ? RET : Math.imul(i, 0x9e3779b1) >>> 0, i);
+      for (let i = 0; i < DATA_BYTES; i += 4)
+        area.writeUInt32LE((i & 0xf00) === 0xc00 ? RET : Math.imul(i, 0x9e3779b1) >>> 0, i);
       for (const [offset, value] of c.tables) area.writeBigUInt64LE(BigInt.asUintN(64, moved(value, n)), offset);
       parts.push({ offset: AREA - RAM + n * AREA_BYTES, bytes: area });
     });
@@ -456,10 +575,16 @@ export class MmuFuzzer {
     for (let round = 0; round < 40; round++) {
       const tries: MmuCase[] = [];
       const n = c.items.length;
-      for (let size = n >> 1; size >= 1; size >>= 1) for (let at = 0; at + size <= n; at += size) tries.push({ ...c, items: [...c.items.slice(0, at), ...c.items.slice(at + size)] });
+      for (let size = n >> 1; size >= 1; size >>= 1)
+        for (let at = 0; at + size <= n; at += size)
+          tries.push({ ...c, items: [...c.items.slice(0, at), ...c.items.slice(at + size)] });
       if ((c.registers.hcr & 1n) !== 0n) tries.push({ ...c, registers: { ...c.registers, hcr: 1n << 31n } });
-      for (const b of [39n, 40n, 41n]) if ((c.registers.tcr >> b) & 1n) tries.push({ ...c, registers: { ...c.registers, tcr: c.registers.tcr & ~(1n << b) } });
-      for (const b of [1n, 19n]) if ((c.registers.sctlr >> b) & 1n) tries.push({ ...c, registers: { ...c.registers, sctlr: c.registers.sctlr & ~(1n << b) } });
+      for (const b of [39n, 40n, 41n])
+        if ((c.registers.tcr >> b) & 1n)
+          tries.push({ ...c, registers: { ...c.registers, tcr: c.registers.tcr & ~(1n << b) } });
+      for (const b of [1n, 19n])
+        if ((c.registers.sctlr >> b) & 1n)
+          tries.push({ ...c, registers: { ...c.registers, sctlr: c.registers.sctlr & ~(1n << b) } });
       if (c.spsr & 0xc00000) tries.push({ ...c, spsr: c.spsr & ~0xc00000 });
       tries.splice(MMU_BATCH);
       let theirs: Buffer;
@@ -480,14 +605,19 @@ export class MmuFuzzer {
     const lines = this.differences(this.run(ours, [c]), this.run(qemu, [c]), 0);
     const used = c.items.reduce((sum, item) => sum + item.length, 0);
     const registers = Object.entries(c.registers).map(([name, value]) => `${name}=${value.toString(16)}`);
-    return [...disassemble(this.words(c, 0).slice(0, used), CODE), registers.join(' '), `spsr=${c.spsr.toString(16)} fuel=${c.x[FUEL]} ${[...c.x.subarray(0, 8)].map((v, n) => `x${n}=${v.toString(16)}`).join(' ')}`, ...lines].join('\n');
+    return [
+      ...disassemble(this.words(c, 0).slice(0, used), CODE),
+      registers.join(' '),
+      `spsr=${c.spsr.toString(16)} fuel=${c.x[FUEL]} ${[...c.x.subarray(0, 8)].map((v, n) => `x${n}=${v.toString(16)}`).join(' ')}`,
+      ...lines,
+    ].join('\n');
   }
 }
 
 /** MOV sequences into X9 and X10 whose value is of area 0 get that of area `n`. */
 function relocate(item: MmuItem, n: number): number[] {
   const out: number[] = [];
-  for (let i = 0; i < item.length; ) {
+  for (let i = 0; i < item.length;) {
     const word = item[i]!;
     const register = word & 31;
     if ((word & 0xffe00000) >>> 0 !== 0xd2800000 || (register !== 9 && register !== 10)) {

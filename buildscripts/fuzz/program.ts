@@ -1,5 +1,5 @@
 import { decode } from '../../arch/a64/decode.ts';
-import { CODE_BYTES } from './layout.ts';
+import { ALIAS, CODE_BYTES } from './layout.ts';
 
 /**
  * A program as the fuzzer makes and shrinks it: items in a row, whose branches name other items, so that any item can be
@@ -20,6 +20,8 @@ export type Item =
       readonly target: Item | undefined;
     }
   | { readonly kind: 'ret' }
+  /** Another instruction takes the place of one, by the writable alias; the caches are told. X24, X25 and X29 change. */
+  | { readonly kind: 'patch'; readonly word: number; readonly target: Item | undefined }
   /** The head of a loop, and its end: SUB and TBZ of the sign, or SUBS and B.GT. */
   | { readonly kind: 'head'; readonly register: number; readonly count: number }
   | { readonly kind: 'loop'; readonly register: number; readonly flags: boolean; readonly head: Item };
@@ -46,6 +48,7 @@ export const FUEL = 28;
 export const COUNTERS = [26, 27] as const;
 
 const SVC = 0xd4000001;
+const PATCH_WORDS = 11;
 const REGISTER = { br: 0xd61f0000, blr: 0xd63f0000, ret: 0xd65f0000 } as const;
 
 const backward = (items: readonly Item[], target: Item | undefined, n: number): boolean => {
@@ -67,6 +70,8 @@ function sizeOf(items: readonly Item[], item: Item, n: number): number {
       return 4;
     case 'ret':
       return 3;
+    case 'patch':
+      return item.target !== undefined && items.includes(item.target) ? PATCH_WORDS : 0;
     case 'loop':
       return items.includes(item.head) ? 2 : 1;
   }
@@ -114,6 +119,14 @@ export function assemble(program: Program): number[] {
       case 'ret':
         fuel();
         words.push(0xd65f03c0);
+        break;
+      case 'patch':
+        if (sizeOf(items, item, n) === 0) break;
+        words.push(0x10000000 | ((distance(item.target) & 0x7ffff) << 5) | 24);
+        words.push(0xd2a00000 | ((ALIAS >>> 16) << 5) | 25, 0x8b180339);
+        words.push(0x52800000 | ((item.word & 0xffff) << 5) | 29, 0x72a00000 | ((item.word >>> 16) << 5) | 29);
+        // STR; DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB.
+        words.push(0xb900033d, 0xd50b7b38, 0xd5033b9f, 0xd50b7538, 0xd5033b9f, 0xd5033fdf);
         break;
       case 'head':
         words.push(0xd2800000 | (item.count << 5) | item.register);

@@ -21,7 +21,7 @@ const replaced = (program: Program, n: number, item: Item): Program => {
   // Branches to the old item go to the new one.
   const items = program.items.map((other, m) => {
     if (m === n) return item;
-    if ((other.kind === 'branch' || other.kind === 'indirect') && other.target === old)
+    if ((other.kind === 'branch' || other.kind === 'indirect' || other.kind === 'patch') && other.target === old)
       return { ...other, target: item };
     if (other.kind === 'loop' && other.head === old) return { ...other, head: item };
     return other;

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { Generator } from '../../buildscripts/fuzz/generate.ts';
+import { CODE, CODE_BYTES, RAM, RESULT_BYTES } from '../../buildscripts/fuzz/layout.ts';
+import { Ours, type Machine, type Part } from '../../buildscripts/fuzz/machines.ts';
+import { assemble, type Item } from '../../buildscripts/fuzz/program.ts';
+import { Random } from '../../buildscripts/fuzz/random.ts';
+import { shrink } from '../../buildscripts/fuzz/shrink.ts';
+import { run } from '../../buildscripts/fuzz/cpu.ts';
+
+const assembler = spawnSync('aarch64-linux-gnu-gcc', ['--version']).status === 0;
+const generator = new Generator({ simd: false });
+
+/** A machine that ends every program with zeros, but X0 = 1 for one that holds `wrong`. */
+const broken = (wrong: number | undefined): Machine => ({
+  run(parts: readonly Part[], _offset: number, length: number) {
+    const out = Buffer.alloc(length);
+    const code = Buffer.from(parts.find((part) => part.offset === CODE - RAM)!.bytes);
+    for (let n = 0; n < length / RESULT_BYTES; n++)
+      for (let at = 0; at < CODE_BYTES; at += 4)
+        if (code.readUInt32LE(n * CODE_BYTES + at) === wrong) out[n * RESULT_BYTES] = 1;
+    return out;
+  },
+  close: () => undefined,
+});
+
+test.skipIf(!assembler)('a mismatch shrinks to the instruction that makes it', () => {
+  const program = generator.program(new Random(11));
+  const words = program.items.filter((item): item is Item & { kind: 'word' } => item.kind === 'word');
+  const { word } = words[words.length >> 1]!;
+  const small = shrink(program, broken(undefined), broken(word));
+  expect(small.items).toEqual([{ kind: 'word', word }]);
+  expect(assemble(small)).toEqual([word, 0xd4000001]);
+});
+
+test.skipIf(!assembler)('every program ends on a core, and the same way however it is translated', () => {
+  const programs = Array.from({ length: 60 }, (_, seed) => generator.program(new Random(1000 + seed)));
+  const ours = new Ours();
+  const results = (['first', 'optimized', 'mixed'] as const).map((tier) => {
+    ours.tier = tier;
+    return run(ours, programs);
+  });
+  expect(results[1]!.equals(results[0]!)).toBe(true);
+  expect(results[2]!.equals(results[0]!)).toBe(true);
+  // ESR_EL1 of each: an exception ended it.
+  for (let n = 0; n < programs.length; n++) expect(results[0]!.readBigUInt64LE(n * RESULT_BYTES + 272)).not.toBe(0n);
+});
