@@ -56,8 +56,11 @@ export const MISS = {
   offsetShift: 21,
 } as const;
 
-/** A software TLB: entries of 32 bytes, direct mapped by virtual page. */
-export const TLB = { entries: 1024, entrySize: 32, read: 0, write: 8, addend: 16, bytes: 1024 * 32 } as const;
+/**
+ * A software TLB: two tables of entries of 32 bytes, each direct mapped by virtual page. Translated code looks into the first
+ * one, by the page's number; the second, by `page ^ page >> 9`, holds what the first has lost to another page.
+ */
+export const TLB = { entries: 1024, entrySize: 32, read: 0, write: 8, addend: 16, second: 1024 * 32, hashShift: 9, bytes: 2 * 1024 * 32 } as const;
 
 /** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
 export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;

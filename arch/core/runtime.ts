@@ -151,29 +151,36 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     importFunction(b, 'helper', TYPE.exit); // 5
   });
   // (frame, va, pc of the region's entry, info)
-  const miss = (index: number): number[] => [
+  const javascript = (index: number): number[] => [
     ...g(0), ...g(1), ...mem(W.i64_store, F.ARG0),
     ...g(0), ...g(2), ...g(3), ...i32(MISS.offsetShift), W.i32_shr_s, ...i32(2), W.i32_shl, W.i64_extend_i32_s, W.i64_add, ...mem(W.i64_store, F.PC),
     ...g(0), ...g(3), W.call, index,
   ];
-  // The same arguments: the TLB first. Local 4: the entry.
+  // The same arguments: one of the TLB's tables; on a hit returns the host address. Local 4: the entry.
   const size = [...g(3), ...i32(MISS.sizeMask), W.i32_and, ...i32(1), W.i32_sub, W.i64_extend_i32_u];
-  const hostOf = (tag: number, index: number): number[] => [
+  const table1 = [...g(1), ...i64(12 - 5), W.i64_shr_u, W.i32_wrap_i64];
+  const table2 = [...table1, ...g(1), ...i64(12 - 5 + TLB.hashShift), W.i64_shr_u, W.i32_wrap_i64, W.i32_xor];
+  const find = (tag: number, place: number[], offset: number): number[] => [
     ...g(3), ...i32(MISS.aligned | MISS.atomic | MISS.elements), W.i32_and, W.if, T.i64,
     ...size, ...i64(-4096), W.i64_or, ...g(1), W.i64_and,
     W.else,
     ...size, ...g(1), W.i64_add, ...i64(-4096), W.i64_and,
     W.end,
-    ...g(1), ...i64(7), W.i64_shr_u, W.i32_wrap_i64, ...i32((TLB.entries - 1) << 5), W.i32_and,
+    ...place, ...i32((TLB.entries - 1) * TLB.entrySize), W.i32_and,
     ...g(3), ...i32(MISS.unprivileged), W.i32_and, W.if, T.i32, ...g(0), ...mem(W.i32_load, F.TLB_UNPRIV), W.else, ...g(0), ...mem(W.i32_load, F.TLB), W.end,
-    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, tag), W.i64_eq,
+    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, offset + tag), W.i64_eq,
     // Every change of SP is in the frame at once in code that comes here.
     ...g(0), ...mem(W.i32_load, F.SP), ...i32(15), W.i32_and, W.i32_eqz, ...g(3), ...i32(MISS.stack), W.i32_and, W.i32_eqz, W.i32_or, W.i32_and,
     W.if, T.void,
-    ...g(1), W.i32_wrap_i64, ...g(4), ...mem(W.i32_load, TLB.addend), W.i32_add, W.return,
+    ...g(1), W.i32_wrap_i64, ...g(4), ...mem(W.i32_load, offset + TLB.addend), W.i32_add, W.return,
     W.end,
-    ...miss(index),
   ];
+  // What the first table does not have. DC ZVA is the core's to translate where Device memory is concerned.
+  const miss = (tag: number, index: number): number[] => [
+    ...g(3), ...i32(MISS.zva), W.i32_and, W.i32_eqz, W.if, T.void, ...find(tag, table2, TLB.second), W.end,
+    ...javascript(index),
+  ];
+  const hostOf = (tag: number, index: number): number[] => [...find(tag, table1, 0), ...miss(tag, index)];
   // (frame, cc, a, b): 32-bit kinds are the 64-bit ones on operands shifted up. Local 4: the result.
   const A = 2;
   const B = 3;
@@ -211,6 +218,8 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     W.end,
     W.i32_or,
   ];
+  // Nothing stands in the bounce buffer after a write to RAM.
+  const commit = [...g(0), ...mem(W.i32_load, F.BOUNCE_SIZE), W.i32_eqz, W.if, T.void, ...i32(0), W.return, W.end, ...g(0), W.call, 2];
   // (frame, pc, depth); local 3: the entry.
   const lookup = [
     ...g(2), ...i32(0), W.i32_le_s, W.if, T.void, ...i32(0), W.return, W.end,
@@ -282,9 +291,9 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     W.return_call_indirect, REGION_TYPE, 0,
   ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
-    { name: 'readMiss', type: TYPE.region, locals: [], code: miss(0) }, // 6
-    { name: 'writeMiss', type: TYPE.region, locals: [], code: miss(1) }, // 7
-    { name: 'commit', type: TYPE.frame, locals: [], code: [...g(0), W.call, 2] }, // 8
+    { name: 'readMiss', type: TYPE.region, locals: [T.i32], code: miss(TLB.read, 0) }, // 6
+    { name: 'writeMiss', type: TYPE.region, locals: [T.i32], code: miss(TLB.write, 1) }, // 7
+    { name: 'commit', type: TYPE.frame, locals: [], code: commit }, // 8
     { name: 'nzcv', type: TYPE.nzcv, locals: [T.i64], code: nzcv }, // 9
     { name: 'lookup', type: TYPE.lookup, locals: [T.i32], code: lookup }, // 10
     { name: 'exit', type: TYPE.exit, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 4] }, // 11

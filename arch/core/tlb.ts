@@ -84,12 +84,11 @@ export class Slot implements SlotKey {
   flushPages(first: number, count: number): boolean {
     const { i32 } = this;
     for (let page = first; page < first + count; page++) {
-      const entry = (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
-      i32.fill(-1, entry, entry + 4);
+      for (const entry of this.places(page)) i32.fill(-1, entry, entry + 4);
     }
     if (holds(this.blocks, this.blockShifts, first, count)) {
       // Other pages of a block: they may be anywhere.
-      for (let n = 0; n < TLB.entries; n++) {
+      for (let n = 0; n < 2 * TLB.entries; n++) {
         const entry = (this.tlb + n * TLB.entrySize) >>> 2;
         const shift = i32[entry + 5]! - 12;
         const page = i32[entry + 6]!;
@@ -109,18 +108,27 @@ export class Slot implements SlotKey {
    */
   fill(vaHi: number, vaLo: number, host: number, readable: boolean, writable: boolean, shift: number): void {
     const tag = vaLo & ~0xfff;
-    const entry = (this.tlb + ((vaLo >>> 12) & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
     const { i32 } = this;
-    i32[entry] = readable ? tag : -1;
-    i32[entry + 1] = readable ? vaHi : -1;
-    i32[entry + 2] = writable ? tag : -1;
-    i32[entry + 3] = writable ? vaHi : -1;
-    i32[entry + 4] = (host - tag) | 0;
-    i32[entry + 5] = shift > 31 ? 31 : shift;
-    i32[entry + 6] = vaLo >>> 12;
+    const [first, second] = this.places(vaLo >>> 12);
+    i32[first] = readable ? tag : -1;
+    i32[first + 1] = readable ? vaHi : -1;
+    i32[first + 2] = writable ? tag : -1;
+    i32[first + 3] = writable ? vaHi : -1;
+    i32[first + 4] = (host - tag) | 0;
+    i32[first + 5] = shift > 31 ? 31 : shift;
+    i32[first + 6] = vaLo >>> 12;
+    i32.copyWithin(second, first, first + 7);
     if (shift === 12) return;
     this.blocks.add(blockKey(vaLo, shift));
     this.blockShifts |= 1 << Math.min(shift, 31);
+  }
+
+  /** The indices of a page's entries in the two tables. @param page low 20 bits of its number */
+  private places(page: number): [first: number, second: number] {
+    const mask = TLB.entries - 1;
+    const first = this.tlb + (page & mask) * TLB.entrySize;
+    const second = this.tlb + TLB.second + ((page ^ (page >>> TLB.hashShift)) & mask) * TLB.entrySize;
+    return [first >>> 2, second >>> 2];
   }
 
   /** Enters a region into the jump cache. */
