@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { decode } from '../../arch/a64/decode.ts';
-import type { Instruction } from '../../arch/a64/encoding.ts';
 import {
   CASES,
   CODE,
@@ -71,11 +70,14 @@ export function run(machine: Machine, programs: readonly Program[]): Buffer {
   return machine.run(parts, RESULTS - RAM, programs.length * RESULT_BYTES);
 }
 
-/** The instruction at which a result's exception was taken. */
-function faulting(result: Buffer, program: Program, index: number): Instruction | undefined {
+/** Names of the instructions that may have stood where a result's exception was taken. */
+function faulting(result: Buffer, program: Program, index: number): string[] {
   const pc = Number(result.readBigUInt64LE(STATE.pc)) - codeOf(index) - program.start;
-  const word = assemble(program)[pc / 4];
-  return word === undefined ? undefined : decode(word)?.row;
+  const words = [
+    assemble(program)[pc / 4],
+    ...program.items.map((item) => (item.kind === 'patch' ? item.word : undefined)),
+  ];
+  return words.flatMap((word) => (word === undefined ? [] : (decode(word)?.row.name ?? [])));
 }
 
 /**
@@ -87,10 +89,9 @@ function excused(ours: Buffer, theirs: Buffer, program: Program, index: number):
   const esr = Number(ours.readBigUInt64LE(STATE.esr));
   if (esr >>> 26 === 0x22) return theirs.readBigUInt64LE(STATE.esr) >> 26n === 0x20n;
   if (esr >>> 26 !== 0x24) return false;
-  const row = faulting(ours, program, index);
-  if (row === undefined) return false;
-  if (/^STL?X/.test(row.name)) return true;
-  return (esr & 0x3f) === 0x21 && /^(LDAP|STLUR)/.test(row.name);
+  const names = faulting(ours, program, index);
+  if (names.some((name) => /^STL?X/.test(name))) return true;
+  return (esr & 0x3f) === 0x21 && names.some((name) => /^(LDAP|STLUR)/.test(name));
 }
 
 /** How two results of a program differ: a line for each register, and the first byte of memory; none when they agree. */
@@ -110,16 +111,16 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   for (let r = 0; r < 31; r++) compare(`x${r}`, STATE.x + 8 * r);
   for (const name of ['sp', 'pc', 'spsr', 'esr', 'far', 'fpcr', 'fpsr', 'tpidr'] as const) compare(name, STATE[name]);
   const faulted = b.readBigUInt64LE(STATE.esr) >> 26n === 0x24n;
-  const row = faulted ? faulting(b, program, index) : undefined;
+  const names = faulted ? faulting(b, program, index) : [];
   // Registers of a load of several that faults half-way, and memory of such a store, are UNKNOWN.
-  const several = /^(LD|ST)([1-4]|N?P)/.test(row?.name ?? '');
+  const several = names.some((name) => /^LD([1-4]|N?P)/.test(name));
   for (let r = 0; r < 32; r++) {
-    if (several && row!.name.startsWith('L')) continue;
+    if (several) continue;
     const [x, y] = [0, 8].map((half) => [a, b].map((s) => hex(s.readBigUInt64LE(STATE.v + 16 * r + half))));
     if (x![0] !== x![1] || y![0] !== y![1]) out.push(`v${r}: ${y![0]}_${x![0]}, QEMU ${y![1]}_${x![1]}`);
   }
   const data = STATE_BYTES;
-  const edge = faulted && row?.name.startsWith('ST') === true ? Number(b.readBigUInt64LE(STATE.far) & 0xfffn) : -1;
+  const edge = names.some((name) => name.startsWith('ST')) ? Number(b.readBigUInt64LE(STATE.far) & 0xfffn) : -1;
   for (let i = 0; i < SAVED_PAGES * 4096; i++) {
     if (a[data + i] === b[data + i]) continue;
     // The part of a store before the page that faults.

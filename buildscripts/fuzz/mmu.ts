@@ -90,7 +90,6 @@ export interface MmuCase {
   /** Descriptors by offset in the area; those whose address is in the area are moved with it. */
   tables: Map<number, bigint>;
   length: number;
-  /** What the program sets X9 (address) and X10 (descriptor) to, by item, is relative to the area as well. */
 }
 
 /** Moves a physical address or descriptor of area 0 to area `n`: both are below 48 bits with attributes around them. */
@@ -216,9 +215,8 @@ class Maker {
 
   private page2(): bigint {
     const { r } = this;
-    let d = 0x33dn << 0n;
     // S2AP, AF, DBM, XN; MemAttr normal write-back, inner shareable.
-    d = 0x33fn | (BigInt(r.once(3) ? r.below(4) : 3) << 6n);
+    let d = 0x33fn | (BigInt(r.once(3) ? r.below(4) : 3) << 6n);
     if (!r.once(6)) d |= 1n << 10n;
     if (r.once(3)) d |= 1n << 51n;
     if (r.once(5)) d |= BigInt(r.below(4)) << 53n;
@@ -238,7 +236,7 @@ class Maker {
    * @returns the offset of its level 1 table
    */
   tables2(): number {
-    const { r, tables } = this;
+    const { tables } = this;
     const root = this.allocate(0x1000);
     const level2 = this.allocate(0x1000);
     const own = this.allocate(0x1000);
@@ -532,7 +530,7 @@ export class MmuFuzzer {
     cases.forEach((c, n) => {
       const put = (offset: number, value: bigint): number =>
         states.writeBigUInt64LE(BigInt.asUintN(64, value), n * STATE_BYTES + offset);
-      for (let r = 0; r < 26; r++) put(8 * r, r < 8 ? c.x[r]! : c.x[r]!);
+      for (let r = 0; r < 26; r++) put(8 * r, c.x[r]!);
       put(208, 0n);
       put(216, c.x[FUEL]!);
       const { registers } = c;
@@ -632,8 +630,6 @@ function relocate(item: MmuItem, n: number): number[] {
       if ((w & 31) !== register || (length > 0 && (w & 0xff800000) >>> 0 !== 0xf2800000)) break;
       value |= BigInt((w >>> 5) & 0xffff) << BigInt(16 * ((w >>> 21) & 3));
     }
-    const last = item.slice(i + length).findIndex((w) => w === 0xd4000022 || w === 0xd4000042);
-    void last;
     // IPAs and VAs in TLBI operands are shifted, and so below any area; IPAs of the own area move by pages.
     const pages = value >= BigInt(AREA >> 12) && value < BigInt((AREA + AREA_BYTES) >> 12) && register === 9;
     const result = pages && item[i + length] === 0xd4000042 ? value + BigInt((n * AREA_BYTES) >> 12) : moved(value, n);
