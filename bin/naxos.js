@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { argv, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { cacheFolder, fetchNode, findNode, runUnder } from './runtime.js';
+import { cacheFolder, fetchNode, findNode, makeFolder, runUnder } from './runtime.js';
 
 const sources = new URL('../hypervisor/cli.ts', import.meta.url);
 const compiled = new URL('../dist/hypervisor/cli.js', import.meta.url);
@@ -26,7 +26,8 @@ function suitableNode() {
 const node = suitableNode();
 if (node === execPath) {
   // Types are stripped and code is compiled once, not at every start.
-  module.enableCompileCache(join(cacheFolder(), 'code'));
+  const code = join(cacheFolder(), 'code');
+  if (makeFolder(code)) module.enableCompileCache(code);
   // The translator's short-lived objects would let the young generation grow to 128 MB.
   setFlagsFromString('--semi-space-growth-factor=1');
   // A function of a kept translation is validated when it first runs, not when the file is read.

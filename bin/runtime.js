@@ -35,6 +35,23 @@ export function cacheFolder() {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'naxos');
 }
 
+/**
+ * Makes a folder and what is above it. Not `mkdir` with `recursive`, which never returns where nothing can be made, as
+ * below /proc.
+ *
+ * @returns whether it is there
+ */
+export function makeFolder(path) {
+  if (existsSync(path)) return true;
+  if (!makeFolder(dirname(path))) return false;
+  try {
+    mkdirSync(path);
+  } catch {
+    return existsSync(path);
+  }
+  return true;
+}
+
 const nodeIn = (folder) => join(folder, 'node_modules', '.bin', platform === 'win32' ? 'node.cmd' : 'node');
 
 /** The path of a recent enough Node.js that is already here: this process's own, the checkout's or the cached one. */
@@ -66,7 +83,8 @@ function npmInstall(folder) {
 export function fetchNode() {
   if (stderr.isTTY) stderr.write(`naxos: this is Node.js ${versions.node}; fetching ${FETCHED_VERSION} once …\n`);
   if (existsSync(join(PACKAGE_ROOT, 'package-lock.json'))) return npmInstall(PACKAGE_ROOT);
-  mkdirSync(cacheFolder(), { recursive: true });
+  if (!makeFolder(cacheFolder()))
+    throw new Error(`cannot write to ${cacheFolder()}: set XDG_CACHE_HOME to another place`);
   const partial = mkdtempSync(join(cacheFolder(), 'node-'));
   const folder = join(cacheFolder(), `node-${FETCHED_VERSION}`);
   try {

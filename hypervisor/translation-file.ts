@@ -1,12 +1,14 @@
 /** Translations kept on disk between runs: one file for a kernel and a version of this program, in the user's cache. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
+import type { PrecompileData } from './precompile.ts';
 
 /** Most bytes of a file; most files of a version. */
 const FILE_LIMIT = 48 << 20;
@@ -26,6 +28,15 @@ function versionFolder(): { root: string; folder: string } {
     hash.update(`${name}:${size}:${mtimeMs};`);
   }
   return { root, folder: join(root, hash.digest('hex').slice(0, 16)) };
+}
+
+/** Has the kept functions compiled on another thread while the machine starts. */
+function precompile(workerData: PrecompileData): void {
+  if (availableParallelism() < 2) return;
+  const worker = new Worker(new URL('./precompile.ts', import.meta.url), { workerData });
+  worker.unref();
+  // Without it the machine only starts more slowly.
+  worker.on('error', () => {});
 }
 
 /** Connects a machine's code cache with the file of its kernel. What cannot be read or written is done without. */
@@ -49,8 +60,9 @@ export class TranslationFile {
     try {
       const store = TranslationStore.parse(readFileSync(this.#path));
       if (store === undefined) return;
-      code.load(store);
+      const module = code.load(store);
       this.#known = store.count;
+      precompile({ module, count: store.count });
     } catch {
       // None yet, or one that cannot be used: a new one will take its place.
     }
@@ -69,7 +81,9 @@ export class TranslationFile {
       // The first run.
     }
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      // Not with `recursive`, which never returns where nothing can be made, as below /proc.
+      for (const folder of [dirname(dirname(this.#root)), dirname(this.#root), this.#root, this.#folder])
+        if (!existsSync(folder)) mkdirSync(folder);
       const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
       const byAge = files.map((path) => ({ path, time: statSync(path).mtimeMs })).sort((a, b) => b.time - a.time);
       for (const { path } of byAge.slice(FILES - 1)) rmSync(path, { force: true });

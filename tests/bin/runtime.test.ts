@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -35,4 +38,19 @@ test('standard input and output are the program’s own', async () => {
   let output = '';
   for await (const chunk of launcher.stdout) output += String(chunk);
   expect(output).toBe('to and fro');
+});
+
+test('the cache folder is made with what is above it, or said not to be there', async () => {
+  const { makeFolder } = (await import(runtime)) as { makeFolder(path: string): boolean };
+  const above = mkdtempSync(join(tmpdir(), 'naxos-launcher-'));
+  try {
+    expect(makeFolder(join(above, 'a/b/c'))).toBe(true);
+    expect(existsSync(join(above, 'a/b/c'))).toBe(true);
+    writeFileSync(join(above, 'file'), '');
+    expect(makeFolder(join(above, 'file/a'))).toBe(false);
+    // Where Node.js would try for ever.
+    expect(makeFolder('/proc/none/a')).toBe(false);
+  } finally {
+    rmSync(above, { recursive: true });
+  }
 });
