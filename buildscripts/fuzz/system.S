@@ -22,6 +22,7 @@
 _start:
 	adr	x0, vectors2
 	msr	vbar_el2, x0
+	msr	oslar_el1, xzr
 	ldr	x20, =STATES
 	ldr	x21, =RESULTS
 	ldr	x0, =CASES

@@ -40,7 +40,7 @@ const VALUE = 26;
 
 /** Not in a case's state: the harness's, the debug channel's, what devices and time change, or never the same. */
 const LEFT_OUT =
-  /^(VBAR_EL2|SCTLR_EL2|TPIDR_EL2|HCR_EL2|SP_EL2|CNTFRQ|CNT[PV]_|CNTH[PV]_|CNTPOFF|OS|DBG|MDCCINT|VPIDR|CSSELR|CNTVOFF|PM)/;
+  /^(VBAR_EL2|SCTLR_EL2|TPIDR_EL2|HCR_EL2|SP_EL2|CNTFRQ|CNT[PV]_|CNTH[PV]_|CNTPOFF|OS|DBG(PRCR|CLAIM|DTR|AUTH|[BW][VC]R[2-9])|MDCCINT|VPIDR|CSSELR|CNTVOFF|PM)/;
 
 const stored = (name: string, row: Row): boolean =>
   row.computed === undefined && row.value === undefined && row.writeEl !== 3 && !LEFT_OUT.test(name);
@@ -78,11 +78,15 @@ const MAINTENANCE = [...OPERATIONS.keys()].filter(
 const LIMITS: Partial<Record<string, bigint>> = {
   SCTLR_EL1: 0x0000_1000_0494_d206n | (1n << 20n),
   HCR_EL2: ~((1n << 0n) | (1n << 2n) | (1n << 12n) | (1n << 29n)),
-  MDSCR_EL1: 1n << 12n,
+  MDSCR_EL1: 0xb001n,
+  DBGBCR0_EL1: 0xe007n,
+  DBGBCR1_EL1: 0xe007n,
+  DBGWCR0_EL1: 0xffffn,
+  DBGWCR1_EL1: 0xffffn,
   // HPME and HPMN belong to the PMU.
   MDCR_EL2: 0xf00n,
-  SPSR_EL1: ~(1n << 24n) & ~(1n << 21n) & ~0x10n,
-  SPSR_EL2: ~(1n << 24n) & ~(1n << 21n) & ~0x10n,
+  SPSR_EL1: ~(1n << 24n) & ~0x10n,
+  SPSR_EL2: ~(1n << 24n) & ~0x10n,
 };
 /** Bits that are always set. */
 const FORCED: Partial<Record<string, bigint>> = { SCTLR_EL1: 0x30500a00n, HCR_EL2: 1n << 31n };
@@ -166,6 +170,8 @@ export class SystemFuzzer {
   private masks: Masks = new Map();
   /** HCR_EL2.VF, VI or VSE: the one of the case being made. */
   private virtual = 0;
+  /** Whether its debug exceptions may be on. Then MDCR_EL2.TDE is off: steps at a vector would show the NZCV that QEMU clears. */
+  private debugging = false;
 
   run(machine: Machine, cases: readonly SystemCase[]): Buffer {
     const count = Buffer.alloc(8);
@@ -179,6 +185,10 @@ export class SystemFuzzer {
       states.writeBigUInt64LE(c.sp, at + AT.sp);
       c.sysregs.forEach((value, r) => states.writeBigUInt64LE(value, at + AT.sysregs + 8 * r));
       states.writeBigUInt64LE(BigInt(CODE + n * CODE_BYTES), at + AT.sysregs + 8 * index('ELR_EL2'));
+      for (const k of [0, 1]) {
+        const at2 = at + AT.sysregs + 8 * index(`DBGBVR${k}_EL1`);
+        states.writeBigUInt64LE(BigInt(CODE + n * CODE_BYTES) + (c.sysregs[index(`DBGBVR${k}_EL1`)]! & 0x7cn), at2);
+      }
       // Returns from EL1 go into the code.
       states.writeBigUInt64LE(
         BigInt(CODE + n * CODE_BYTES) + (c.sysregs[index('ELR_EL1')]! & 0xfcn),
@@ -253,13 +263,15 @@ export class SystemFuzzer {
     const random = r.once(3) ? r.u64() & r.u64() : r.once(2) ? r.u64() : r.u64() & r.u64() & r.u64();
     // One virtual interrupt at a time: which comes first is IMPLEMENTATION DEFINED.
     const limit = (LIMITS[name] ?? -1n) & (name === 'HCR_EL2' ? ~(7n << 6n) | (1n << BigInt(6 + this.virtual)) : -1n);
+    if (name === 'MDCR_EL2' && this.debugging) return random & can & 0xe00n;
+    if (name === 'MDSCR_EL1' && !this.debugging) return random & can & 0x1000n;
     return BigInt.asUintN(64, random & can & limit) | (FORCED[name] ?? 0n) | ones;
   }
 
   private pstate(r: Random, el: number): number {
     const stack = el === 0 || r.once(4) ? 0 : 1;
-    // NZCV, DAIF, SSBS, IL now and then, PAN, UAO.
-    return ((el << 2) | stack | (r.u32() & 0xf000_13c0) | (r.once(12) ? 1 << 20 : 0) | (r.u32() & (3 << 22))) >>> 0;
+    // NZCV, DAIF, SSBS, SS, IL now and then, PAN, UAO.
+    return ((el << 2) | stack | (r.u32() & 0xf020_13c0) | (r.once(12) ? 1 << 20 : 0) | (r.u32() & (3 << 22))) >>> 0;
   }
 
   private item(r: Random, hcr: bigint): SystemItem[] {
@@ -280,7 +292,7 @@ export class SystemFuzzer {
         if (r.once(5)) return [{ words: [msr(parseKey(TABLE[r.pick(WRITABLE)].at), general())] }];
         const { name, row } = r.once(5) ? { name: 'HCR_EL2', row: TABLE.HCR_EL2 as Row } : r.pick(SYSREGS);
         // With HCR_EL2.E2H these would reach the harness's own.
-        if (/^(VBAR|SCTLR|TTBR|TCR|MAIR)/.test(name)) return [];
+        if (/^(VBAR|SCTLR|TTBR|TCR|MAIR|FAR)/.test(name)) return [];
         // ADR of the next item: nothing may lead between an ERET and its fuel.
         if (name.startsWith('ELR'))
           return [{ words: [0x10000000 | (2 << 5) | VALUE, msr(this.key(r, e2h, row.at), VALUE)] }];
@@ -329,13 +341,41 @@ export class SystemFuzzer {
     return e2h && r.once(4) ? (key & ~(7 << 11)) | (5 << 11) : key;
   }
 
+  /** Breakpoints, watchpoints and software step, in a third of the cases; combinations that are not reserved. */
+  private debug(r: Random, c: SystemCase): void {
+    const on = this.debugging;
+    // FAR_ELx is UNKNOWN after a breakpoint; QEMU sets it to 0.
+    const breakpoints = r.once(2);
+    if (on) for (const name of ['FAR_EL1', 'FAR_EL2']) c.sysregs[index(name)] = 0n;
+    const set = (name: string, value: number): void => void (c.sysregs[index(name)] = BigInt(value));
+    set('MDSCR_EL1', on ? (r.once(2) ? 0x8000 : 0) | (r.once(2) ? 0x2000 : 0) | (r.once(2) ? 1 : 0) : 0);
+    for (const k of [0, 1]) {
+      // HMC, SSC, and PMC or PAC.
+      const [hmc, ssc, levels] = r.pick([
+        [0, 0, 1],
+        [0, 0, 2],
+        [0, 0, 3],
+        [1, 0, 1],
+        [1, 0, 3],
+        [1, 3, 0],
+      ] as const);
+      const control = (hmc << 13) | (ssc << 14) | (levels << 1) | 1;
+      set(`DBGBCR${k}_EL1`, on && breakpoints && r.once(2) ? control | 0x1e0 : 0x1e0);
+      const bytes = r.pick([0xff, 0x0f, 0xf0, 0x01, 0x03, 0x80]);
+      set(`DBGWVR${k}_EL1`, DATA);
+      set(`DBGWCR${k}_EL1`, on && !breakpoints && r.once(2) ? control | ((1 + r.below(3)) << 3) | (bytes << 5) : 0);
+    }
+  }
+
   make(r: Random): SystemCase {
     const c = this.blank();
     this.virtual = r.below(3);
+    this.debugging = r.once(3);
     for (let n = 0; n < 25; n++) c.x[n] = r.once(3) ? r.u64() : BigInt(r.below(0x1000));
     SYSREGS.forEach(({ name }, n) => {
       if (name !== 'VBAR_EL1') c.sysregs[n] = this.value(r, name);
     });
+    this.debug(r, c);
     const sparse = r.once(2);
     if (sparse) for (const name of ['MDCR_EL2', 'CPTR_EL2', 'CNTHCTL_EL2'] as const) c.sysregs[index(name)] = 0n;
     c.hcr =
