@@ -5,6 +5,7 @@ import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
 import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
@@ -28,6 +29,17 @@ function versionFolder(): { root: string; folder: string } {
     hash.update(`${name}:${size}:${mtimeMs};`);
   }
   return { root, folder: join(root, hash.digest('hex').slice(0, 16)) };
+}
+
+/** A file ends with its checksum: a damaged function would only show when it is called. */
+function sumOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(Uint32Array.of(crc32(bytes)).buffer);
+}
+
+/** The content of a file without its checksum; empty where that is wrong. */
+function checked(file: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const content = file.subarray(0, -4);
+  return Buffer.compare(sumOf(content), file.subarray(-4)) === 0 ? content : new Uint8Array(0);
 }
 
 /** Has the kept functions compiled on another thread while the machine starts. */
@@ -58,7 +70,7 @@ export class TranslationFile {
     this.#code = code;
     code.keepBodies = true;
     try {
-      const store = TranslationStore.parse(readFileSync(this.#path));
+      const store = TranslationStore.parse(checked(readFileSync(this.#path)));
       if (store === undefined) return;
       const module = code.load(store);
       this.#known = store.count;
@@ -87,7 +99,9 @@ export class TranslationFile {
       const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
       const byAge = files.map((path) => ({ path, time: statSync(path).mtimeMs })).sort((a, b) => b.time - a.time);
       for (const { path } of byAge.slice(FILES - 1)) rmSync(path, { force: true });
-      writeFileSync(partial, code.save(FILE_LIMIT));
+      const bytes = code.save(FILE_LIMIT);
+      writeFileSync(partial, bytes);
+      appendFileSync(partial, sumOf(bytes));
       renameSync(partial, this.#path);
     } catch {
       rmSync(partial, { force: true });

@@ -27,6 +27,8 @@ interface Entry {
   stored: number;
   /** It has a module of its own. */
   alone: boolean;
+  /** Entries made before it. */
+  order: number;
 }
 
 interface PageCode {
@@ -99,6 +101,8 @@ export class CodeCache {
   private readonly superseded = new Set<number>();
   /** Keeps what `save` and `consolidate` need. */
   keepBodies = false;
+  /** Entries made in all. */
+  private entered = 0;
   /** Regions made since the last `consolidate`. */
   private alone = 0;
 
@@ -243,7 +247,7 @@ export class CodeCache {
     const body = this.keepBodies ? region.body : undefined;
     const replaced = entries.get(word);
     if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
-    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1, alone: true });
+    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1, alone: true, order: replaced?.order ?? this.entered++ });
     this.alone++;
     this.reserve(index);
     const { stats } = this;
@@ -307,17 +311,19 @@ export class CodeCache {
 
   /**
    * Takes the regions of an earlier run; before anything is translated.
+   * @returns its module, whose functions stand in the table from index 1 on
    * @throws WebAssembly.CompileError when the store's module is not one
    */
-  load(store: TranslationStore): void {
+  load(store: TranslationStore): WebAssembly.Module {
     const start = performance.now();
     const { count } = store;
     while (this.table.length < count + 1) this.table.grow(count + 1 - this.table.length);
-    this.modules.instantiate(store.module);
+    const module = this.modules.instantiate(store.module);
     this.next = count + 1;
     this.store = store;
     this.storeUse = new Uint8Array(count);
     this.stats.compileMs += performance.now() - start;
+    return module;
   }
 
   /** The number of the store's region that may be used for an entry, or -1. */
@@ -340,7 +346,7 @@ export class CodeCache {
     }
     this.storeUse[stored] = STORE_USE.taken;
     const { extents, words, optimized } = this.store!.region(stored);
-    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored, alone: false };
+    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored, alone: false, order: this.entered++ };
     this.enter(page, context, word, entry);
     this.stats.reused++;
     return entry;
@@ -356,7 +362,7 @@ export class CodeCache {
 
   /** The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set. */
   save(limit: number): Uint8Array {
-    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer> })[] = [];
+    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer>; order: number })[] = [];
     const { store } = this;
     let size = 0;
     const keep = (region: (typeof kept)[number]): void => {
@@ -367,21 +373,22 @@ export class CodeCache {
     const used = new Set(this.superseded);
     for (const page of this.pages.values()) {
       page.entries.forEach((entries, context) => {
-        for (const [word, { extents, words, optimized, body, stored }] of entries) {
+        for (const [word, { extents, words, optimized, body, stored, order }] of entries) {
           if (stored >= 0) {
             if (used.has(stored)) continue;
             used.add(stored);
           }
           const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
-          if (code !== undefined) keep({ context: this.bits[context]!, word, optimized, extents, words, body: code });
+          if (code !== undefined) keep({ context: this.bits[context]!, word, optimized, extents, words, body: code, order });
         }
       });
     }
-    // What was of no use this time comes last.
+    // In the order in which they were needed, for `hypervisor/precompile.ts`; what was of no use this time comes last.
+    kept.sort((a, b) => a.order - b.order);
     for (let n = 0; store !== undefined && n < store.count; n++) {
       if (used.has(n)) continue;
       const region = store.region(n);
-      keep({ ...region, body: bodyOf(region) });
+      keep({ ...region, body: bodyOf(region), order: Infinity });
     }
     const module = this.modules.encode(
       kept.map((r) => r.body),

@@ -417,7 +417,9 @@ export class RegionModules {
     return out.view();
   }
 
-  instantiate(bytes: Uint8Array<ArrayBuffer>): void {
-    new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
+  instantiate(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+    const module = new WebAssembly.Module(bytes);
+    new WebAssembly.Instance(module, this.imports);
+    return module;
   }
 }
