@@ -112,11 +112,14 @@ off:
 	.endm
 
 // QEMU 7.2 clears NZCV where an exception is taken; the architecture leaves them.
-// X30: what there is from the preferred return address to the next instruction; 0 after SVC and HVC (EC 0x15, 0x16).
+// X30: what there is from the preferred return address to the next instruction; 0 after SVC and HVC (EC 0x15, 0x16), and for
+// breakpoints and steps (0x30 to 0x33), which could lead past an ERET's fuel.
 	.macro	to_next esr
 	lsr	x30, \esr, #26
 	sub	x30, x30, #0x15
 	cmp	x30, #1
+	sub	x30, x30, #(0x30 - 0x15)
+	ccmp	x30, #3, #0, hi
 	mov	x30, #4
 	csel	x30, xzr, x30, ls
 	.endm
