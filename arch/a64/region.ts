@@ -111,7 +111,8 @@ function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
       if (d === undefined || STEP.test(d.row.name)) continue;
       const { writeLo } = rolesOf(d.row, d.fields);
       // The base of an access that is written back moves along.
-      computed |= MEMORY.test(d.row.name) && d.fields['Rn'] !== d.fields['Rt'] ? writeLo & ~(1 << d.fields['Rn']!) : writeLo;
+      computed |=
+        MEMORY.test(d.row.name) && d.fields['Rn'] !== d.fields['Rt'] ? writeLo & ~(1 << d.fields['Rn']!) : writeLo;
     }
     const accesses = instructions.filter((d) => accessesBy(d, computed)).length;
     memoryLoops.push({ header: h, body, computed, accesses: Math.min(MOST_REMEMBERED, accesses) });
@@ -290,7 +291,7 @@ export class RegionBuilder {
   private certainCalls(): number[] {
     const calls: number[] = [];
     const seen = new Set<number>();
-    for (let b = 0; b >= 0 && !seen.has(b); ) {
+    for (let b = 0; b >= 0 && !seen.has(b);) {
       seen.add(b);
       const block = this.blocks[b]!;
       const last = block.start + block.count - 1;

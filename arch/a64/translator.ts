@@ -34,7 +34,27 @@ export const IMPORT = {
 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
-export const EXIT = { undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, mrs: 7, msr: 8, msrImmediate: 9, sys: 10, sysl: 11, wfi: 12, wfe: 13, fpTrap: 14, isb: 15, irq: 16, deadline: 17, esb: 18 } as const;
+export const EXIT = {
+  undefined: 0,
+  svc: 1,
+  hvc: 2,
+  smc: 3,
+  brk: 4,
+  hlt: 5,
+  eret: 6,
+  mrs: 7,
+  msr: 8,
+  msrImmediate: 9,
+  sys: 10,
+  sysl: 11,
+  wfi: 12,
+  wfe: 13,
+  fpTrap: 14,
+  isb: 15,
+  irq: 16,
+  deadline: 17,
+  esb: 18,
+} as const;
 
 /**
  * `info` of a miss: size in bytes, flags, retired-instruction correction, signed word offset from the region's entry.
@@ -60,7 +80,16 @@ export const MISS = {
  * A software TLB: two tables of entries of 32 bytes, each direct mapped by virtual page. Translated code looks into the first
  * one, by the page's number; the second, by `page ^ page >> 9`, holds what the first has lost to another page.
  */
-export const TLB = { entries: 1024, entrySize: 32, read: 0, write: 8, addend: 16, second: 1024 * 32, hashShift: 9, bytes: 2 * 1024 * 32 } as const;
+export const TLB = {
+  entries: 1024,
+  entrySize: 32,
+  read: 0,
+  write: 8,
+  addend: 16,
+  second: 1024 * 32,
+  hashShift: 9,
+  bytes: 2 * 1024 * 32,
+} as const;
 
 /** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
 export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;
@@ -120,7 +149,16 @@ export class Translator {
   imports = 0;
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
-  context: Context = { el: 1, fpTrap: false, e2h: false, stackSelected: true, aligned: false, stackAligned: false, single: false, debugMasked: false };
+  context: Context = {
+    el: 1,
+    fpTrap: false,
+    e2h: false,
+    stackSelected: true,
+    aligned: false,
+    stackAligned: false,
+    single: false,
+    debugMasked: false,
+  };
   /**
    * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and changed registers
    * go to the frame before everything that may leave, so that there is nothing to write back there.
@@ -521,7 +559,12 @@ export class Translator {
     const value = this.popTemp(type);
     this.vzero();
     this.get(value);
-    const lane = { [T.i64]: WV.i64x2_replace_lane, [T.i32]: WV.i32x4_replace_lane, [T.f64]: WV.f64x2_replace_lane, [T.f32]: WV.f32x4_replace_lane }[type as number];
+    const lane = {
+      [T.i64]: WV.i64x2_replace_lane,
+      [T.i32]: WV.i32x4_replace_lane,
+      [T.f64]: WV.f64x2_replace_lane,
+      [T.f32]: WV.f32x4_replace_lane,
+    }[type as number];
     if (lane === undefined) throw new Error('not a scalar');
     this.vlane(lane, 0);
     this.setV(n);
@@ -669,12 +712,22 @@ export class Translator {
     const base = cond >> 1;
     const negate = (cond & 1) !== 0;
     const compare64 = [
-      [W.i64_eq, W.i64_ne], [W.i64_ge_u, W.i64_lt_u], [0, 0], [0, 0],
-      [W.i64_gt_u, W.i64_le_u], [W.i64_ge_s, W.i64_lt_s], [W.i64_gt_s, W.i64_le_s],
+      [W.i64_eq, W.i64_ne],
+      [W.i64_ge_u, W.i64_lt_u],
+      [0, 0],
+      [0, 0],
+      [W.i64_gt_u, W.i64_le_u],
+      [W.i64_ge_s, W.i64_lt_s],
+      [W.i64_gt_s, W.i64_le_s],
     ] as const;
     const compare32 = [
-      [W.i32_eq, W.i32_ne], [W.i32_ge_u, W.i32_lt_u], [0, 0], [0, 0],
-      [W.i32_gt_u, W.i32_le_u], [W.i32_ge_s, W.i32_lt_s], [W.i32_gt_s, W.i32_le_s],
+      [W.i32_eq, W.i32_ne],
+      [W.i32_ge_u, W.i32_lt_u],
+      [0, 0],
+      [0, 0],
+      [W.i32_gt_u, W.i32_le_u],
+      [W.i32_ge_s, W.i32_lt_s],
+      [W.i32_gt_s, W.i32_le_s],
     ] as const;
     const pick = negate ? 1 : 0;
     const words = cc === CC.sub32 || cc === CC.add32 || cc === CC.logic32;
@@ -698,13 +751,33 @@ export class Translator {
       };
       const zero = (): void => (words ? this.i32(0) : this.i64(0));
       switch (base) {
-        case 0: push(); zero(); this.op((words ? compare32 : compare64)[0][pick]); return;
-        case 1: this.i32(negate ? 1 : 0); return;
-        case 2: push(); this.signTest(words, negate); return;
-        case 3: this.i32(negate ? 1 : 0); return;
-        case 4: this.i32(negate ? 1 : 0); return;
-        case 5: push(); this.signTest(words, !negate); return;
-        case 6: push(); zero(); this.op((words ? compare32 : compare64)[6][pick]); return;
+        case 0:
+          push();
+          zero();
+          this.op((words ? compare32 : compare64)[0][pick]);
+          return;
+        case 1:
+          this.i32(negate ? 1 : 0);
+          return;
+        case 2:
+          push();
+          this.signTest(words, negate);
+          return;
+        case 3:
+          this.i32(negate ? 1 : 0);
+          return;
+        case 4:
+          this.i32(negate ? 1 : 0);
+          return;
+        case 5:
+          push();
+          this.signTest(words, !negate);
+          return;
+        case 6:
+          push();
+          zero();
+          this.op((words ? compare32 : compare64)[6][pick]);
+          return;
       }
     } else if (cc === CC.add64 || cc === CC.add32) {
       const sum = (): void => {
@@ -742,13 +815,35 @@ export class Translator {
       this.op(W.i32_and);
     };
     switch (base) {
-      case 0: bit(30); break;
-      case 1: bit(29); break;
-      case 2: bit(31); break;
-      case 3: bit(28); break;
-      case 4: bit(29); bit(30); this.op(W.i32_eqz, W.i32_and); break;
-      case 5: bit(31); bit(28); this.op(W.i32_eq); break;
-      case 6: bit(31); bit(28); this.op(W.i32_eq); bit(30); this.op(W.i32_eqz, W.i32_and); break;
+      case 0:
+        bit(30);
+        break;
+      case 1:
+        bit(29);
+        break;
+      case 2:
+        bit(31);
+        break;
+      case 3:
+        bit(28);
+        break;
+      case 4:
+        bit(29);
+        bit(30);
+        this.op(W.i32_eqz, W.i32_and);
+        break;
+      case 5:
+        bit(31);
+        bit(28);
+        this.op(W.i32_eq);
+        break;
+      case 6:
+        bit(31);
+        bit(28);
+        this.op(W.i32_eq);
+        bit(30);
+        this.op(W.i32_eqz, W.i32_and);
+        break;
     }
     if (negate) this.op(W.i32_eqz);
   }
@@ -841,7 +936,7 @@ export class Translator {
     const inStack = (this.stackOffset ?? 0) & 15;
     if (stack && !whole && this.stackOffset !== undefined && (inStack & (unit - 1)) === 0) {
       // Where SP is aligned, so is the address less what it is off by; the last 16 bytes' place says in which page they are.
-      this.pushMasked(va, (inStack + size - 1 & -16) - inStack, -4096 | 15);
+      this.pushMasked(va, ((inStack + size - 1) & -16) - inStack, -4096 | 15);
       return;
     }
     this.pushMasked(va, size - unit, -4096 | (unit - 1));
@@ -893,7 +988,15 @@ export class Translator {
    * Emits both tests, of what the instruction remembers and of the TLB; on a hit `host` is set and remembered, else `miss`
    * is emitted.
    */
-  private findHost(va: Local, size: number, options: AccessOptions, entryTag: number, cache: PageCache, host: Local, miss: () => void): void {
+  private findHost(
+    va: Local,
+    size: number,
+    options: AccessOptions,
+    entryTag: number,
+    cache: PageCache,
+    host: Local,
+    miss: () => void,
+  ): void {
     const tag = this.temp(T.i64);
     const entry = this.temp(T.i32);
     this.pushTag(va, size, options);
@@ -1070,9 +1173,14 @@ export class Translator {
   }
 
   /** Pushes `size` bytes at the address in `va`, zero-extended: i64 for 1–8, v128 for 16. `signed`: sign-extended to i64. */
-  read(va: Local, size: 1 | 2 | 4 | 8 | 16, options: AccessOptions & { signed?: boolean; ordered?: boolean } = {}): void {
+  read(
+    va: Local,
+    size: 1 | 2 | 4 | 8 | 16,
+    options: AccessOptions & { signed?: boolean; ordered?: boolean } = {},
+  ): void {
     const ordered = options.ordered === true && size <= 8;
-    const extend = options.signed === true ? { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s }[size as 1] : undefined;
+    const extend =
+      options.signed === true ? { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s }[size as 1] : undefined;
     if (!this.optimize && size <= 8 && !ordered) {
       this.pushMissArguments(va, this.missInfo(size, options, 0));
       this.call(IMPORT.load);
@@ -1083,7 +1191,11 @@ export class Translator {
     const host = this.hostForRead(va, size, ordered ? { ...options, aligned: true } : options);
     this.get(host);
     if (size === 16) this.vmemory(WV.load, 0);
-    else if (ordered) this.atomic({ 1: WA.i64_load8_u, 2: WA.i64_load16_u, 4: WA.i64_load32_u, 8: WA.i64_load }[size as 1], Math.log2(size));
+    else if (ordered)
+      this.atomic(
+        { 1: WA.i64_load8_u, 2: WA.i64_load16_u, 4: WA.i64_load32_u, 8: WA.i64_load }[size as 1],
+        Math.log2(size),
+      );
     else {
       const plain = { 1: W.i64_load8_u, 2: W.i64_load16_u, 4: W.i64_load32_u, 8: W.i64_load };
       const signed = { 1: W.i64_load8_s, 2: W.i64_load16_s, 4: W.i64_load32_s, 8: W.i64_load };
@@ -1125,7 +1237,11 @@ export class Translator {
         this.get(host);
         this.get(value);
         if (size === 16) this.vmemory(WV.store, 0);
-        else if (ordered) this.atomic({ 1: WA.i64_store8, 2: WA.i64_store16, 4: WA.i64_store32, 8: WA.i64_store }[size as 1], Math.log2(size));
+        else if (ordered)
+          this.atomic(
+            { 1: WA.i64_store8, 2: WA.i64_store16, 4: WA.i64_store32, 8: WA.i64_store }[size as 1],
+            Math.log2(size),
+          );
         else this.memory({ 1: W.i64_store8, 2: W.i64_store16, 4: W.i64_store32, 8: W.i64_store }[size as 1], 0);
       },
       ordered ? { ...options, aligned: true } : options,

@@ -43,7 +43,8 @@ export function accessSyndrome(word: number): AccessSyndrome | undefined {
     const opc = (word >>> 22) & 3;
     return { size: bytes, signed: opc >= 2, register, wide: opc >= 2 ? opc === 2 : size === 3, acquireRelease: true };
   }
-  if ((word & 0x3fff_fc00) === 0x38bf_c000) return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: true };
+  if ((word & 0x3fff_fc00) === 0x38bf_c000)
+    return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: true };
   // Load register literal has no ISV either; loads and stores of a register: size 111 V 0x.
   if ((word & 0x3c00_0000) !== 0x3800_0000 && (word & 0x3f00_0000) !== 0x3900_0000) return undefined;
   if ((word & 0x0400_0000) !== 0) return undefined;

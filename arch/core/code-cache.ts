@@ -81,7 +81,16 @@ const MAX_REGIONS = 120_000;
  * is used again when its words are what they were.
  */
 export class CodeCache {
-  readonly stats: TranslationStats = { regions: 0, modules: 0, reused: 0, optimized: 0, instructions: 0, translateMs: 0, compileMs: 0, bytes: 0 };
+  readonly stats: TranslationStats = {
+    regions: 0,
+    modules: 0,
+    reused: 0,
+    optimized: 0,
+    instructions: 0,
+    translateMs: 0,
+    compileMs: 0,
+    bytes: 0,
+  };
   onTranslate: ((pa: number, region: Region) => void) | undefined;
   /** Which regions, by the host address of their entry, are optimized from the start; none unless a test asks for it. */
   eager: ((host: number) => boolean) | undefined;
@@ -174,7 +183,9 @@ export class CodeCache {
         const calleePage = this.pageOf(callee, context);
         const word = wordOf(callee);
         if (calleePage.entries[context]!.has(word) || this.inStore(callee, context) >= 0) continue;
-        batch.push(this.build(pageHostOf(callee), calleePage, word, context, this.eager?.(callee) === true, this.next++));
+        batch.push(
+          this.build(pageHostOf(callee), calleePage, word, context, this.eager?.(callee) === true, this.next++),
+        );
         deltas.push(deltas[n]! + offset);
       }
     }
@@ -220,13 +231,27 @@ export class CodeCache {
   }
 
   /** Makes a region anew in its place in the table. */
-  private make(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): void {
+  private make(
+    pageHost: number,
+    page: PageCode,
+    word: number,
+    context: number,
+    optimize: boolean,
+    index: number,
+  ): void {
     const start = performance.now();
     this.instantiate([this.build(pageHost, page, word, context, optimize, index)], index, start);
   }
 
   /** Translates a region and enters it at a table index, which `instantiate` fills. */
-  private build(pageHost: number, page: PageCode, word: number, context: number, optimize: boolean, index: number): Region {
+  private build(
+    pageHost: number,
+    page: PageCode,
+    word: number,
+    context: number,
+    optimize: boolean,
+    index: number,
+  ): Region {
     const entries = page.entries[context]!;
     const base = pageHost >>> 2;
     // A place inside a region that was made before (control came back into its middle): go only as far as other
@@ -234,7 +259,11 @@ export class CodeCache {
     const inside = !optimize && page.covered[word] !== 0;
     const single = this.contexts[context]!.single;
     const isEntry = single ? (): boolean => true : inside ? (at: number): boolean => entries.has(at) : undefined;
-    const region = this.builder.build(word, this.i32, base, this.contexts[context]!, { optimize, isEntry, most: inside ? MOST_INSIDE : undefined });
+    const region = this.builder.build(word, this.i32, base, this.contexts[context]!, {
+      optimize,
+      isEntry,
+      most: inside ? MOST_INSIDE : undefined,
+    });
     const { extents } = region;
     const words = new Int32Array(region.instructions);
     let k = 0;
@@ -247,7 +276,18 @@ export class CodeCache {
     const body = this.keepBodies ? region.body : undefined;
     const replaced = entries.get(word);
     if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
-    this.enter(page, context, word, { index, extents, words, stale: false, optimized: optimize, samples: 0, body, stored: -1, alone: true, order: replaced?.order ?? this.entered++ });
+    this.enter(page, context, word, {
+      index,
+      extents,
+      words,
+      stale: false,
+      optimized: optimize,
+      samples: 0,
+      body,
+      stored: -1,
+      alone: true,
+      order: replaced?.order ?? this.entered++,
+    });
     this.alone++;
     this.reserve(index);
     const { stats } = this;
@@ -280,7 +320,8 @@ export class CodeCache {
 
   private enter(page: PageCode, context: number, word: number, entry: Entry): void {
     page.entries[context]!.set(word, entry);
-    for (let e = 0; e < entry.extents.length; e += 2) page.covered.fill(1, entry.extents[e], entry.extents[e]! + entry.extents[e + 1]!);
+    for (let e = 0; e < entry.extents.length; e += 2)
+      page.covered.fill(1, entry.extents[e], entry.extents[e]! + entry.extents[e + 1]!);
   }
 
   /**
@@ -293,7 +334,9 @@ export class CodeCache {
     const single: Entry[] = [];
     for (const page of this.pages.values())
       for (const entries of page.entries)
-        if (entries !== undefined) for (const entry of entries.values()) if (entry.alone && !entry.optimized && !entry.stale && entry.body !== undefined) single.push(entry);
+        if (entries !== undefined)
+          for (const entry of entries.values())
+            if (entry.alone && !entry.optimized && !entry.stale && entry.body !== undefined) single.push(entry);
     single.sort((a, b) => a.index - b.index);
     for (let n = 0; n < single.length; n += TOGETHER) {
       const part = single.slice(n, n + TOGETHER);
@@ -346,7 +389,18 @@ export class CodeCache {
     }
     this.storeUse[stored] = STORE_USE.taken;
     const { extents, words, optimized } = this.store!.region(stored);
-    const entry: Entry = { index, extents, words, stale: false, optimized, samples: 0, body: undefined, stored, alone: false, order: this.entered++ };
+    const entry: Entry = {
+      index,
+      extents,
+      words,
+      stale: false,
+      optimized,
+      samples: 0,
+      body: undefined,
+      stored,
+      alone: false,
+      order: this.entered++,
+    };
     this.enter(page, context, word, entry);
     this.stats.reused++;
     return entry;
@@ -356,20 +410,23 @@ export class CodeCache {
   get fresh(): number {
     let count = 0;
     for (const page of this.pages.values())
-      for (const entries of page.entries) if (entries !== undefined) for (const entry of entries.values()) if (entry.body !== undefined) count++;
+      for (const entries of page.entries)
+        if (entries !== undefined) for (const entry of entries.values()) if (entry.body !== undefined) count++;
     return count;
   }
 
   /** The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set. */
   save(limit: number): Uint8Array {
-    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer>; order: number })[] = [];
+    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer>; order: number })[] =
+      [];
     const { store } = this;
     let size = 0;
     const keep = (region: (typeof kept)[number]): void => {
       size += region.body.length + region.words.length * 4;
       if (size <= limit) kept.push(region);
     };
-    const bodyOf = ({ bodyOffset, bodyLength }: StoredRegion): Uint8Array<ArrayBuffer> => store!.module.subarray(bodyOffset, bodyOffset + bodyLength);
+    const bodyOf = ({ bodyOffset, bodyLength }: StoredRegion): Uint8Array<ArrayBuffer> =>
+      store!.module.subarray(bodyOffset, bodyOffset + bodyLength);
     const used = new Set(this.superseded);
     for (const page of this.pages.values()) {
       page.entries.forEach((entries, context) => {
@@ -379,7 +436,8 @@ export class CodeCache {
             used.add(stored);
           }
           const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
-          if (code !== undefined) keep({ context: this.bits[context]!, word, optimized, extents, words, body: code, order });
+          if (code !== undefined)
+            keep({ context: this.bits[context]!, word, optimized, extents, words, body: code, order });
         }
       });
     }

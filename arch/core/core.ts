@@ -239,7 +239,14 @@ export class Core implements Processor, CoreState {
       if (interrupt !== undefined) {
         if (interrupt.virtual && interrupt.vector === 'serror')
           this.i32[(this.frame + SR.HCR_EL2) >>> 2]! &= ~(1 << HCR.VSE);
-        if (this.take(interrupt.target, interrupt.vector, interrupt.vector === 'serror' ? serror(this, interrupt.virtual) : 0)) return 'el2';
+        if (
+          this.take(
+            interrupt.target,
+            interrupt.vector,
+            interrupt.vector === 'serror' ? serror(this, interrupt.virtual) : 0,
+          )
+        )
+          return 'el2';
         continue;
       }
       if (this.retired >= this.end || this.stopRequested) return 'yield';

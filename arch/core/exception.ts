@@ -232,7 +232,8 @@ export function serror(core: CoreState, virtual: boolean): number {
 export function synchronizeErrors(core: CoreState): void {
   const hcr = low(core, SR.HCR_EL2);
   const wanted = (1 << HCR.VSE) | (1 << HCR.AMO);
-  if (currentEl(core) === 2 || (hcr & (wanted | (1 << HCR.TGE))) !== wanted || (low(core, F.PSTATE) & PSTATE.A) === 0) return;
+  if (currentEl(core) === 2 || (hcr & (wanted | (1 << HCR.TGE))) !== wanted || (low(core, F.PSTATE) & PSTATE.A) === 0)
+    return;
   core.i64[(core.frame + SR.VDISR_EL2) >>> 3] = BigInt((0x8000_0000 | virtualErrorSyndrome(core)) >>> 0);
   core.i32[(core.frame + SR.HCR_EL2) >>> 2] = hcr & ~(1 << HCR.VSE);
   core.interruptsChanged();

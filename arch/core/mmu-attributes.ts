@@ -41,7 +41,8 @@ export const FORCED = { NON_CACHEABLE: 5, WRITE_BACK: 6 } as const;
 /** The combination where stage 2 forces Write-Back (FEAT_S2FWB); `memAttr` is MemAttr[2:0]. */
 export function forceAttributes(stage1: number, memAttr: number): number {
   if (memAttr < 4) return combineAttributes(stage1, memAttr << 2);
-  if (memAttr === FORCED.WRITE_BACK) return (forceNibble(stage1 >>> 4) << 4) | forceNibble(isDevice(stage1) ? 0 : stage1 & 15);
+  if (memAttr === FORCED.WRITE_BACK)
+    return (forceNibble(stage1 >>> 4) << 4) | forceNibble(isDevice(stage1) ? 0 : stage1 & 15);
   // Reserved as Non-cacheable; the last is stage 1's own.
   return memAttr === 7 || isDevice(stage1) ? stage1 : NORMAL_NC;
 }

@@ -168,7 +168,9 @@ export class Mmu {
       attributes = NORMAL_NC;
     }
     this.attributes =
-      second.forced < 0 ? combineAttributes(stage1.attributes, attributes) : forceAttributes(stage1.attributes, second.forced);
+      second.forced < 0
+        ? combineAttributes(stage1.attributes, attributes)
+        : forceAttributes(stage1.attributes, second.forced);
     this.shareability = combineShareability(this.attributes, stage1.shareability, second.shareability);
     return true;
   }

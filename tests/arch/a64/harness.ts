@@ -180,7 +180,15 @@ export class Harness {
       header.u8(type);
     }
     header.append(t.code.view());
-    return { entry: 0, context: this.context, body: header.view().slice(), imports: t.imports, extents: [], instructions: words.length, calls: [] };
+    return {
+      entry: 0,
+      context: this.context,
+      body: header.view().slice(),
+      imports: t.imports,
+      extents: [],
+      instructions: words.length,
+      calls: [],
+    };
   }
 
   private get host(): RuntimeHost {

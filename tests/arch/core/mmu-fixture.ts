@@ -11,7 +11,16 @@ export const RAM_BASE = 0x4000_0000;
 const HOST = 0x10000;
 
 /** Bits of the registers that translation reads. */
-export const HCR = { VM: 1n, PTW: 4n, DC: 1n << 12n, TGE: 1n << 27n, CD: 1n << 32n, ID: 1n << 33n, E2H: 1n << 34n, FWB: 1n << 46n };
+export const HCR = {
+  VM: 1n,
+  PTW: 4n,
+  DC: 1n << 12n,
+  TGE: 1n << 27n,
+  CD: 1n << 32n,
+  ID: 1n << 33n,
+  E2H: 1n << 34n,
+  FWB: 1n << 46n,
+};
 export const SCTLR = { M: 1n, I: 1n << 12n, WXN: 1n << 19n, EE: 1n << 25n };
 
 export const GRANULES = [12, 14, 16] as const;

@@ -306,7 +306,8 @@ describe('both stages', () => {
 
 test('HCR_EL2.FWB: stage 2 forces Device, Non-cacheable or Write-Back, or leaves it to stage 1', () => {
   const [device, writeThrough, writeBack, mixed] = [0x04, 0xaa, 0xff, 0x4b];
-  const forced = (memAttr: number): number[] => [device, writeThrough, writeBack, mixed].map((first) => forceAttributes(first, memAttr));
+  const forced = (memAttr: number): number[] =>
+    [device, writeThrough, writeBack, mixed].map((first) => forceAttributes(first, memAttr));
   expect(forced(0)).toEqual([0x00, 0x00, 0x00, 0x00]);
   expect(forced(3)).toEqual([0x04, 0x0c, 0x0c, 0x0c]);
   expect(forced(5)).toEqual([0x04, 0x44, 0x44, 0x44]);
