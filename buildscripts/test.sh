@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does all the set-up and runs every check and test. --slow adds the slow tests; other arguments go to vitest, for
+# Does all the set-up and runs every check and test. --quick leaves the slow tests out; other arguments go to vitest, for
 # example a path (tests/arch) or -t NAME. The last line is `N passed, N failed`.
 set -euo pipefail
 export SETUP_VERBOSE=1
@@ -7,9 +7,10 @@ export SETUP_VERBOSE=1
 cd "$root"
 
 arguments=()
+export NAXOS_SLOW=1
 for argument in "$@"; do
   case $argument in
-    --slow) export NAXOS_SLOW=1 ;;
+    --quick) unset NAXOS_SLOW ;;
     *) arguments+=("$argument") ;;
   esac
 done
@@ -38,5 +39,11 @@ install_oracles() {
     setup_say "could not install ${missing[*]}: tests that need them are skipped"
 }
 
+# The guest that tests boot. What they find in the cache they take as it is.
+fetch_guest() {
+  setup_say "$("$node" bin/naxos.js guest fetch 2>&1 || echo 'tests that boot it are skipped')"
+}
+
 install_oracles
+if [ "${NAXOS_SLOW:-}" = 1 ]; then fetch_guest; fi
 exec "$node" buildscripts/test.ts ${arguments[@]+"${arguments[@]}"}

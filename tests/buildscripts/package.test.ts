@@ -18,7 +18,7 @@ describe.runIf(process.env['NAXOS_SLOW'])('the packed package, installed into an
     execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root });
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
     writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
-    run('npm', 'install', '--silent', '--no-audit', '--no-fund', `./${tarball}`);
+    run('npm', 'install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`);
   }, 300_000);
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
