@@ -93,7 +93,9 @@ export class Ours implements Machine {
   private readonly memory: WebAssembly.Memory;
   private readonly u8: Uint8Array;
   /** Instructions after which a run is given up. */
-  limit = 400_000_000;
+  limit = 200_000_000;
+  /** Where the last run was given up. */
+  stuck: bigint | undefined;
   /** How code is translated: as it is at first, optimized, or some regions so and some so. */
   tier: Tier = 'first';
 
@@ -128,7 +130,7 @@ export class Ours implements Machine {
     core.resetFrame(core.ownFrame, 2);
     core.pc = BigInt(HARNESS);
     while (!off && core.retired < this.limit) core.run(this.limit);
-    if (!off) console.log(`gave up at pc ${core.pc.toString(16)}`);
+    this.stuck = off ? undefined : core.pc;
     return Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
   }
 

@@ -48,7 +48,7 @@ export const FUEL = 28;
 export const COUNTERS = [26, 27] as const;
 
 const SVC = 0xd4000001;
-const PATCH_WORDS = 11;
+const PATCH_WORDS = 12;
 const REGISTER = { br: 0xd61f0000, blr: 0xd63f0000, ret: 0xd65f0000 } as const;
 
 const backward = (items: readonly Item[], target: Item | undefined, n: number): boolean => {
@@ -127,6 +127,8 @@ export function assemble(program: Program): number[] {
         words.push(0x52800000 | ((item.word & 0xffff) << 5) | 29, 0x72a00000 | ((item.word >>> 16) << 5) | 29);
         // STR; DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB.
         words.push(0xb900033d, 0xd50b7b38, 0xd5033b9f, 0xd50b7538, 0xd5033b9f, 0xd5033fdf);
+        // No later store may find the alias.
+        words.push(0xd2800019);
         break;
       case 'head':
         words.push(0xd2800000 | (item.count << 5) | item.register);
