@@ -7,11 +7,14 @@
 	msr	CNTV_TVAL_EL0, x0
 	mov	x0, #1
 	msr	CNTV_CTL_EL0, x0
+	/* Masked between the look and the wait: an interrupt just before WFI would be waited for in vain. */
+1:	cmp	x22, #6
+	b.ge	4f
+	wfi
 	msr	DAIFClr, #2
-1:	wfi
-	cmp	x22, #6
-	b.lt	1b
-	put	'\n'
+	msr	DAIFSet, #2
+	b	1b
+4:	put	'\n'
 	psci	PSCI_OFF
 on_irq:	mrs	x21, S3_0_C12_C12_0
 	add	x22, x22, #1
