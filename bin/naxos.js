@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import * as module from 'node:module';
 import { join } from 'node:path';
-import { argv, execPath } from 'node:process';
+import { argv, execPath, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { cacheFolder, fetchNode, findNode, makeFolder, runUnder } from './runtime.js';
@@ -28,9 +28,14 @@ if (node === execPath) {
   // Types are stripped and code is compiled once, not at every start.
   const code = join(cacheFolder(), 'code');
   if (makeFolder(code)) module.enableCompileCache(code);
-  // The translator's short-lived objects would let the young generation grow to 128 MB.
-  setFlagsFromString('--semi-space-growth-factor=1');
-  // A function of a kept translation is validated when it first runs, not when the file is read.
-  setFlagsFromString('--wasm-lazy-validation');
+  // The host engine's settings, of the version that they were measured with; another one might not know them.
+  if (versions.node.startsWith('24.')) {
+    // The translator's short-lived objects would let the young generation grow to 128 MB.
+    setFlagsFromString('--semi-space-growth-factor=1');
+    // A function of a kept translation is validated when it first runs, not when the file is read.
+    setFlagsFromString('--wasm-lazy-validation');
+    // Guest calls go through a table; guesses about their targets, inlined, make deep recursion run at half its speed.
+    setFlagsFromString('--no-wasm-inlining-call-indirect');
+  }
   await import(program.href);
 } else runUnder(node, [fileURLToPath(import.meta.url), ...argv.slice(2)]);

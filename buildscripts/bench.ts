@@ -68,7 +68,7 @@ function commandOf(engine: Engine, guest: Guest, initrd: string): [string, strin
     const machine = ['-M', 'virt,gic-version=3', '-cpu', 'cortex-a72', '-m', '512', '-nographic', '-no-reboot'];
     return ['qemu-system-aarch64', [...machine, ...files]];
   }
-  const cli = join(root, 'hypervisor/cli.ts');
+  const cli = join(root, 'bin/naxos.js');
   return [process.execPath, [cli, mode, '--kernel', guest.kernel, '--initrd', initrd, '-m', '512M', '--no-reboot']];
 }
 
