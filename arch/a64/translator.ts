@@ -50,7 +50,6 @@ export const EXIT = {
   wfi: 12,
   wfe: 13,
   fpTrap: 14,
-  isb: 15,
   irq: 16,
   deadline: 17,
   esb: 18,

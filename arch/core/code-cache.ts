@@ -11,8 +11,9 @@ const pageHostOf = (host: number): number => (host & ~0xfff) >>> 0;
 const wordOf = (host: number): number => (host & 0xfff) >>> 2;
 
 interface Entry {
-  /** Table index, and the place of its words in `PageCode.words`: pairs of first word and count. */
+  /** Table index. */
   index: number;
+  /** Where its blocks stand in the page: pairs of first word and number of words. */
   extents: readonly number[];
   /** The instruction words that were translated, block after block. */
   words: Int32Array;
@@ -45,7 +46,7 @@ export interface TranslationStats {
   modules: number;
   /** Taken from an earlier run's. */
   reused: number;
-  /** Of them, translated anew for speed. */
+  /** Of `regions`: translated anew for speed. */
   optimized: number;
   instructions: number;
   /** Milliseconds in the translator, and in the host's compiler and instantiation. */
@@ -139,7 +140,7 @@ export class CodeCache {
     return this.contexts.push(context) - 1;
   }
 
-  /** True when regions had to be dropped wholesale since the last call: jump caches must be emptied. */
+  /** Time to `clear`. */
   get full(): boolean {
     return this.next > MAX_REGIONS;
   }

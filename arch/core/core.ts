@@ -100,8 +100,6 @@ export class Core implements Processor, CoreState {
   readonly ownFrame: number;
   frame: number;
   vector: Vector = 'sync';
-  /** Called for every UNDEFINED instruction word before its exception. */
-  onUndefined: ((word: number, pc: bigint) => void) | undefined;
   /** Called with every exception before it is taken. */
   onException: ((vector: Vector, target: number, esr: number) => void) | undefined;
 
@@ -441,7 +439,6 @@ export class Core implements Processor, CoreState {
     };
     switch (kind) {
       case EXIT.undefined:
-        this.onUndefined?.(this.wordAtPc(), this.pc);
         return taken(undefinedInstruction(this));
       case EXIT.svc:
         return taken(exceptionInstruction(this, 'svc', operand));

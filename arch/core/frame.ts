@@ -29,8 +29,6 @@ export const F = {
   TLB_UNPRIV: 0x134,
   /** Host address of the jump cache of the current translation context, i32. */
   JUMP_CACHE: 0x138,
-  /** Calls that may still nest on the host's stack, i32 (reserved for the dispatcher). */
-  DEPTH: 0x13c,
   /** PSTATE as in SPSR_ELx but without NZCV: M[4:0], DAIF (9:6), SSBS (12), IL (20), SS (21), PAN (22), UAO (23), DIT (24), TCO (25); i32. */
   PSTATE: 0x140,
   /** Nonzero when a physical or virtual interrupt, or SError, is waiting for PSTATE to let it in; i32. */
