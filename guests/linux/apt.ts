@@ -160,6 +160,28 @@ export class Apt {
     return path;
   }
 
+  /**
+   * Downloads packages and everything that they depend on; apt checks their sums.
+   *
+   * @param into an empty directory for the .deb files
+   * @returns their paths
+   */
+  async downloadWithDependencies(
+    names: readonly string[],
+    into: string,
+    progress: (fraction: number) => void,
+  ): Promise<string[]> {
+    await mkdir(join(into, 'partial'), { recursive: true });
+    const args = ['-qq', '--yes', '--no-install-recommends', '--download-only', '-o', `Dir::Cache::archives=${into}`];
+    const { status, stderr } = await this.#apt('apt-get', [...args, 'install', ...names], progress);
+    if (status !== 0) {
+      if (/No space left|enough free space/.test(stderr + this.#updateError)) throw diskFull();
+      const why = complaint(stderr) || this.#updateError || `apt-get install failed with status ${status}`;
+      throw new GuestFetchError(`cannot fetch the packages ${names.join(' ')}: ${why}`);
+    }
+    return (await readdir(into)).filter((name) => name.endsWith('.deb')).map((name) => join(into, name));
+  }
+
   /** Unpacks the members of a .deb that match a tar wildcard. @param into an existing directory */
   async extract(deb: string, wildcard: string, into: string): Promise<void> {
     const script = 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --wildcards "$3"';
