@@ -1,3 +1,4 @@
+import { hasFeature, type Feature } from '../core/idregs.ts';
 import { extract, type AnyFields, type Instruction } from './encoding.ts';
 import { table } from './table/index.ts';
 
@@ -23,18 +24,29 @@ function buildIndex(rows: readonly Instruction[]): readonly (readonly Instructio
   return index;
 }
 
-let index: readonly (readonly Instruction[])[] | undefined;
+/** A decoder of the rows whose features `implemented` knows: a word's row, or undefined where nothing is allocated (UNDEFINED). */
+export function decoder(
+  rows: readonly Instruction[],
+  implemented: (feature: Feature) => boolean,
+): (word: number) => Decoded | undefined {
+  const index = buildIndex(rows.filter((row) => row.feature === undefined || implemented(row.feature)));
+  return (word) => {
+    const candidates = index[word >>> 21]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const row = candidates[i]!;
+      if ((word & row.mask) >>> 0 !== row.value) continue;
+      const fields = extract(row, word);
+      if (row.when !== undefined && !row.when(fields)) continue;
+      return { row, fields };
+    }
+    return undefined;
+  };
+}
 
-/** The row of a word, or undefined where nothing is allocated (UNDEFINED). */
+let whole: ((word: number) => Decoded | undefined) | undefined;
+
+/** The row of a word among those that the ID registers advertise. */
 export function decode(word: number): Decoded | undefined {
-  index ??= buildIndex(table);
-  const candidates = index[word >>> 21]!;
-  for (let i = 0; i < candidates.length; i++) {
-    const row = candidates[i]!;
-    if ((word & row.mask) >>> 0 !== row.value) continue;
-    const fields = extract(row, word);
-    if (row.when !== undefined && !row.when(fields)) continue;
-    return { row, fields };
-  }
-  return undefined;
+  whole ??= decoder(table, hasFeature);
+  return whole(word);
 }

@@ -1,3 +1,4 @@
+import type { Feature } from '../core/idregs.ts';
 import type { Translator } from './translator.ts';
 
 /**
@@ -47,8 +48,8 @@ export interface Instruction {
   readonly pattern: string;
   /** Assembly template(s), preferred first. */
   readonly syntax: string;
-  /** FEAT_ name that the ID registers must advertise; undefined for the base architecture. */
-  readonly feature: string | undefined;
+  /** The feature that it belongs to: where the ID registers do not advertise it, it is UNDEFINED. Undefined: the base architecture. */
+  readonly feature: Feature | undefined;
   readonly mask: number;
   readonly value: number;
   readonly fields: readonly Field[];
@@ -63,7 +64,7 @@ export interface Instruction {
 export type AnyFields = { readonly [name: string]: number } & { readonly word: number };
 
 export interface Options<P extends string> {
-  feature?: string;
+  feature?: Feature;
   flow?: Flow;
   offset?: (i: Fields<P>) => number;
   when?: (i: Fields<P>) => boolean;

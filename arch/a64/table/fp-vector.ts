@@ -1,3 +1,4 @@
+import type { Feature } from '../../core/idregs.ts';
 import * as fp from '../../fp/operations.ts';
 import type { Helper } from '../../core/helpers.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
@@ -203,7 +204,7 @@ type Half = '0 Q 0 01110 0 10 Rm Rn Rd';
 const doubleAllocated = (i: { sz: number; Q: number }): boolean => i.sz === 0 || i.Q !== 0;
 
 /** Rows from patterns with Q and sz, and of half precision: `vector`, `half`, and scalar ones where given. */
-export function fpRows(name: string, syntax: string, patterns: { vector?: string; half?: string; scalar?: string; scalarHalf?: string }, meaning: Meaning, options: { feature?: string } = {}): Instruction[] {
+export function fpRows(name: string, syntax: string, patterns: { vector?: string; half?: string; scalar?: string; scalarHalf?: string }, meaning: Meaning, options: { feature?: Feature } = {}): Instruction[] {
   const rows: Instruction[] = [];
   const mnemonic = name.split(' ')[0]!;
   const given = options as Options<Vector>;

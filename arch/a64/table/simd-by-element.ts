@@ -1,3 +1,4 @@
+import type { Feature } from '../../core/idregs.ts';
 import { T } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local, Translator } from '../translator.ts';
@@ -43,7 +44,7 @@ function local(t: Translator, n: number): Local {
   return t.popTemp(T.v128);
 }
 
-function row(name: string, U: number, opcode: string, long: boolean, scalar: boolean, feature: string | undefined, meaning: Meaning): Instruction[] {
+function row(name: string, U: number, opcode: string, long: boolean, scalar: boolean, feature: Feature | undefined, meaning: Meaning): Instruction[] {
   const mnemonic = name.split(' ')[0]!;
   const options = { when: (i: { size: number }) => i.size === 1 || i.size === 2, ...(feature === undefined ? {} : { feature }) };
   const out = [

@@ -1,3 +1,4 @@
+import type { Feature } from '../../core/idregs.ts';
 import { T, WV } from '../../wasm/opcodes.ts';
 import * as bfloat from '../../fp/bfloat.ts';
 import type { Instruction } from '../encoding.ts';
@@ -56,11 +57,11 @@ function broadcast(t: Translator, i: { H: number; L: number; M: number; Rm: numb
 type Vector = '0 Q 0 01110 10 0 Rm 1 0010 1 Rn Rd';
 type ByElement = '0 Q 0 01111 10 L M Rm:4 1110 H 0 Rn Rd';
 
-function dotVector(name: string, U: number, opcode: string, unsignedN: number, unsignedM: number, feature: string): Instruction {
+function dotVector(name: string, U: number, opcode: string, unsignedN: number, unsignedM: number, feature: Feature): Instruction {
   return simd(`${name} (vector)`, `0 Q ${U} 01110 10 0 Rm 1 ${opcode} 1 Rn Rd` as Vector, `${name} <Vd>.<2S|4S>, <Vn>.<8B|16B>, <Vm>.<8B|16B>`, { feature }, (t, i) => dot(t, i.Rd, i.Rn, unsignedN, local(t, i.Rm), unsignedM, i.Q));
 }
 
-function dotByElement(name: string, U: number, size: string, opcode: string, unsignedN: number, unsignedM: number, feature: string): Instruction {
+function dotByElement(name: string, U: number, size: string, opcode: string, unsignedN: number, unsignedM: number, feature: Feature): Instruction {
   return simd(`${name} (by element)`, `0 Q ${U} 01111 ${size} L M Rm:4 ${opcode} H 0 Rn Rd` as ByElement, `${name} <Vd>.<2S|4S>, <Vn>.<8B|16B>, <Vm>.4B[<index>]`, { feature }, (t, i) =>
     dot(t, i.Rd, i.Rn, unsignedN, broadcast(t, i), unsignedM, i.Q),
   );

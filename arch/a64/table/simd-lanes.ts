@@ -1,3 +1,4 @@
+import type { Feature } from '../../core/idregs.ts';
 import { F } from '../../core/frame.ts';
 import { helperId, packOperands, type Helper, type Operands } from '../../core/helpers.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
@@ -170,7 +171,7 @@ type LaneFields = Fields<Lanes>;
 /** Tells which element sizes an instruction has. */
 export interface FamilyOptions {
   sizes?: readonly number[];
-  feature?: string;
+  feature?: Feature;
 }
 
 /** No vector of one 64-bit element is allocated. */

@@ -408,7 +408,7 @@ function family([name, U, opcode, vector, scalar, meaning]: Row): Instruction[] 
 }
 
 function accumulateRows(name: string, opcode: string, subtract: boolean): Instruction[] {
-  const options = { sizes: [1, 2], feature: 'FEAT_RDM' };
+  const options = { sizes: [1, 2], feature: 'FEAT_RDM' } as const;
   return [
     vectorRow(name, `0 Q 1 01110 size 0 Rm 1 ${opcode} 1 Rn Rd`, `${name.split(' ')[0]!} <Vd>.<T>, <Vn>.<T>, <Vm>.<T>`, options, roundingAccumulateRow(subtract)),
     scalarRow(name, `01 1 11110 size 0 Rm 1 ${opcode} 1 Rn Rd`, `${name.split(' ')[0]!} <V><d>, <V><n>, <V><m>`, options, roundingAccumulateRow(subtract)),

@@ -1,4 +1,5 @@
 import { F, PSTATE, sysregKey } from '../../core/frame.ts';
+import { hasFeature, type Feature } from '../../core/idregs.ts';
 import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
@@ -246,15 +247,21 @@ function writeField(t: Translator, i: { op1: number; op2: number; CRm: number })
   });
 }
 
-const FIELDS = new Map<number, string | undefined>([
+/** PSTATE fields by op1:op2, with the feature that they belong to. */
+const FIELDS = new Map<number, Feature | 'base'>([
   [0o03, 'FEAT_UAO'],
   [0o04, 'FEAT_PAN'],
-  [0o05, undefined],
+  [0o05, 'base'],
   [0o31, 'FEAT_SSBS2'],
   [0o32, 'FEAT_DIT'],
-  [0o36, undefined],
-  [0o37, undefined],
+  [0o36, 'base'],
+  [0o37, 'base'],
 ]);
+
+function hasField(i: { op1: number; op2: number }): boolean {
+  const feature = FIELDS.get((i.op1 << 3) | i.op2);
+  return feature !== undefined && (feature === 'base' || hasFeature(feature));
+}
 
 /** Hints that do nothing here, by CRm:op2. PAuth and BTI are NOPs while those features are not there. */
 const NOPS: readonly (readonly [name: string, number: number])[] = [
@@ -289,7 +296,7 @@ export const system: readonly Instruction[] = [
   instruction('SB', '1101010100 0 00 011 0011 (0000) 1 11 11111', 'SB', { feature: 'FEAT_SB' }, () => {}),
 
   // PSTATE and system registers.
-  instruction('MSR (immediate)', '1101010100 0 00 op1 0100 CRm op2 11111', 'MSR <pstatefield>, #<imm>', { when: (i) => FIELDS.has((i.op1 << 3) | i.op2) }, writeField),
+  instruction('MSR (immediate)', '1101010100 0 00 op1 0100 CRm op2 11111', 'MSR <pstatefield>, #<imm>', { when: hasField }, writeField),
   instruction('MSR (register)', '1101010100 0 1 o0 op1 CRn CRm op2 Rt', 'MSR (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>), <Xt>', {}, writeRegister),
   instruction('MRS', '1101010100 1 1 o0 op1 CRn CRm op2 Rt', 'MRS <Xt>, (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>)', {}, readRegister),
   instruction('SYS', '1101010100 0 01 op1 CRn CRm op2 Rt', 'SYS #<op1>, <Cn>, <Cm>, #<op2>{, <Xt>}', {}, (t, i) => {
