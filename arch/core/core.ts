@@ -6,6 +6,7 @@ import { accessSyndrome, elementSize } from './access-syndrome.ts';
 import { CodeCache } from './code-cache.ts';
 import { Debug } from './debug.ts';
 import {
+  branchAddressHigh,
   dataAbort,
   exceptionInstruction,
   exceptionReturn,
@@ -205,6 +206,7 @@ export class Core implements Processor, CoreState {
   }
 
   eret(): void {
+    this.leaveLevel(EVENT.EXC_RETURN);
     exceptionReturn(this);
   }
 
@@ -305,6 +307,7 @@ export class Core implements Processor, CoreState {
       }
       const { frame } = this;
       const pcAt = (frame + F.PC) >>> 2;
+      i32[pcAt + 1] = this.untagged(i32[pcAt + 1]!);
       const { single } = this.debug;
       if (single) {
         const step = this.debug.pendingStep(this);
@@ -771,8 +774,15 @@ export class Core implements Processor, CoreState {
     return pa >= ram.base && pa + size <= ram.base + ram.size ? pa - ram.base + ram.host : 0;
   }
 
+  /** The high half of an address that control goes to, without a tag. */
+  private untagged(hi: number): number {
+    return hi >>> 23 === 0 ? hi : branchAddressHigh(this, hi, this.el);
+  }
+
   /** What translated code asks: 0 sends it back here. */
   private lookUp(hi: number, lo: number): number {
+    // The dispatcher takes the tag off, so that no region knows of it.
+    if (this.untagged(hi) !== hi) return 0;
     if (this.debug.single) {
       if (this.singleEntered) return 0;
       this.singleEntered = true;
