@@ -24,17 +24,23 @@ export const VIRT = {
   GICR_SIZE: 0xf6_0000,
   UART: 0x0900_0000,
   RTC: 0x0901_0000,
+  GPIO: 0x0903_0000,
   DEVICE_SIZE: 0x1000,
   RAM: 0x4000_0000,
   /** SPIs, counted from INTID 32. */
   UART_SPI: 1,
   RTC_SPI: 2,
+  GPIO_SPI: 7,
 } as const;
 
 /** Interrupt specifiers of the arm,gic-v3 binding. */
 const GIC_SPI = 0;
 const GIC_PPI = 1;
 const LEVEL_HIGH = 4;
+
+/** Linux's input event code of the power key, and the line of the PL061 that it is on. */
+const KEY_POWER = 116;
+const POWER_LINE = 3;
 
 /** Bytes of `rng-seed` and `kaslr-seed`. */
 export const SEED_BYTES = 32 + 8;
@@ -121,6 +127,11 @@ function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
     // Secure, non-secure, virtual, hypervisor.
     .set('interrupts', cells(...[13, 14, 11, 10].flatMap((ppi) => [GIC_PPI, ppi, LEVEL_HIGH])));
 
+  root
+    .child('pmu')
+    .set('compatible', strings('arm,armv8-pmuv3'))
+    .set('interrupts', cells(GIC_PPI, 7, LEVEL_HIGH));
+
   const uart = device(root, 'pl011', VIRT.UART, VIRT.UART_SPI);
   uart.set('compatible', strings('arm,pl011', 'arm,primecell'));
   uart.set('clocks', cells(clockPhandle, clockPhandle)).set('clock-names', strings('uartclk', 'apb_pclk'));
@@ -129,6 +140,17 @@ function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
   const rtc = device(root, 'pl031', VIRT.RTC, VIRT.RTC_SPI);
   rtc.set('compatible', strings('arm,pl031', 'arm,primecell'));
   rtc.set('clocks', cells(clockPhandle)).set('clock-names', strings('apb_pclk'));
+
+  const gpio = device(root, 'pl061', VIRT.GPIO, VIRT.GPIO_SPI);
+  gpio.set('compatible', strings('arm,pl061', 'arm,primecell')).set('gpio-controller').set('#gpio-cells', cells(2));
+  gpio.set('clocks', cells(clockPhandle)).set('clock-names', strings('apb_pclk'));
+  root
+    .child('gpio-keys')
+    .set('compatible', strings('gpio-keys'))
+    .child('poweroff')
+    .set('label', strings('GPIO Key Poweroff'))
+    .set('linux,code', cells(KEY_POWER))
+    .set('gpios', cells(tree.phandle(gpio), POWER_LINE, 0));
 }
 
 function device(root: DeviceTreeNode, name: string, address: number, spi: number): DeviceTreeNode {

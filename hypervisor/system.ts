@@ -26,6 +26,7 @@ const CORE_AREA = 0x1_0000;
 /** INTIDs of the board's interrupt controller. */
 const IRQS = 288;
 const VTIMER_INTID = 27;
+const PMU_INTID = 23;
 
 /** Priorities: an exit is served before the guest goes on. */
 const VMM_PRIORITY = 200;
@@ -218,6 +219,7 @@ function vmmService({ memory, cpus, image, restarts, seed }: SystemOptions, tree
       { slot: VmmSlot.RTC, kind: 'device', address: rtc.address, size: rtc.size, rights: READ },
       { slot: VmmSlot.UART_IRQ, kind: 'interrupt', intid: uart.intid, trigger: Trigger.LEVEL },
       { slot: VmmSlot.TIMER_IRQ, kind: 'interrupt', intid: VTIMER_INTID, trigger: Trigger.LEVEL },
+      { slot: VmmSlot.PMU_IRQ, kind: 'interrupt', intid: PMU_INTID, trigger: Trigger.LEVEL },
       ...cores.map((n) => ({ slot: VmmSlot.VCPU + n, kind: 'vcpu' as const })),
       ...cores.map((n) => ({ slot: VmmSlot.SHARE + n, kind: 'share' as const, budget: VCPU_BUDGET, period: PERIOD })),
       { slot: VmmSlot.MEMORY, kind: 'memory', bytes: memory },

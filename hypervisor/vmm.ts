@@ -4,6 +4,7 @@
  */
 import { sysregKey } from '../arch/core/frame.ts';
 import { mpidr } from '../arch/core/idregs.ts';
+import { Pl061 } from '../arch/primecell/pl061.ts';
 import { Err, ObjectType, Op, Reg, Rights, Syscall } from '../kernel/abi/numbers.ts';
 import {
   ackIrq,
@@ -32,7 +33,7 @@ import {
   type ServiceEnv,
   type ServiceProgram,
 } from '../kernel/abi/service.ts';
-import { Exits, VIRTUAL_TIMER_INTID } from '../vcpu/exits.ts';
+import { Exits, PMU_INTID, VIRTUAL_TIMER_INTID } from '../vcpu/exits.ts';
 import type { CallOutcome } from '../vcpu/psci.ts';
 import { VGic } from '../vgic/vgic.ts';
 import { MmioBus } from '../vmmio/bus.ts';
@@ -59,8 +60,9 @@ export const VmmSlot = {
   UART: 7,
   RTC: 8,
   UART_IRQ: 9,
-  /** The virtual timer's interrupt. */
+  /** The interrupts of the virtual timer and the performance monitors. */
   TIMER_IRQ: 10,
+  PMU_IRQ: 11,
   /** One for each VCPU: the VCPU, and the share of a core that runs it. */
   VCPU: 0x40,
   SHARE: 0x80,
@@ -94,6 +96,7 @@ const SCTLR_EL1 = systemRegister(sysregKey(3, 0, 1, 0, 0));
 const ICH_HCR_EL2 = systemRegister(sysregKey(3, 4, 12, 11, 0));
 const ICH_HCR_EN = 1;
 const CNTV_CTL_EL0 = systemRegister(sysregKey(3, 3, 14, 3, 1));
+const PMCR_EL0 = systemRegister(sysregKey(3, 3, 9, 12, 0));
 /** MMU and caches off; SPAN and TSCXT. */
 const SCTLR_RESET = (1 << 23) | (1 << 20);
 /** EL1h with D, A, I and F masked. */
@@ -162,7 +165,10 @@ class VirtualMachine {
   private constructor(env: ServiceEnv, { cpus, listRegisters }: VmConfiguration, memory: GuestMemory) {
     const cpu = Array.from({ length: cpus }, (_, index) => index);
     const gic = new VGic({ vcpus: cpu.map((n) => VmmSlot.VCPU + n), spis: SPIS, listRegisters });
-    for (const n of cpu) gic.linkHardware(n, VIRTUAL_TIMER_INTID, VmmSlot.TIMER_IRQ);
+    for (const n of cpu) {
+      gic.linkHardware(n, VIRTUAL_TIMER_INTID, VmmSlot.TIMER_IRQ);
+      gic.linkHardware(n, PMU_INTID, VmmSlot.PMU_IRQ);
+    }
     this.#gic = gic;
     const spi = (n: number) => (level: boolean) => gic.setLine(32 + n, level);
     const watch = this.#watch;
@@ -176,6 +182,7 @@ class VirtualMachine {
     devices.add('GICR', VIRT.GICR, VIRT.GICR_SIZE, gic.redistributors);
     devices.add('PL011', VIRT.UART, VIRT.DEVICE_SIZE, this.#serial.uart);
     devices.add('PL031', VIRT.RTC, VIRT.DEVICE_SIZE, this.#rtc);
+    devices.add('PL061', VIRT.GPIO, VIRT.DEVICE_SIZE, new Pl061({ irq: spi(VIRT.GPIO_SPI) }));
     const interrupts = Object.assign(gic, {
       covers: (address: number): boolean => address >= VIRT.GICD && address < VIRT.GICR + VIRT.GICR_SIZE,
     });
@@ -325,6 +332,7 @@ class VirtualMachine {
     const { vcpu, thread } = core;
     yield* writeVcpuRegisters(env, vcpu, SCTLR_EL1, SCTLR_RESET, CNTV_CTL_EL0, 0, Reg.PSTATE, PSTATE_ENTRY);
     yield* writeVcpuRegisters(env, vcpu, ICH_HCR_EL2, ICH_HCR_EN, Reg.PC, entry, 0, context);
+    yield* writeVcpuRegisters(env, vcpu, PMCR_EL0, 0);
     core.on = true;
     yield* resume(env, thread);
   }

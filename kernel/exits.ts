@@ -116,6 +116,9 @@ export function describeExit(k: Context, thread: number, receiver: number, label
     case Exit.VTIMER:
       put(SR.CNTV_CTL_EL0, SR.CNTV_CVAL_EL0);
       break;
+    case Exit.PMU:
+      put(SR.PMOVSSET_EL0);
+      break;
     default:
       put(SR.ESR_EL2, SR.FAR_EL2, SR.ELR_EL2, SR.SPSR_EL2);
       break;

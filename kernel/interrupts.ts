@@ -13,10 +13,16 @@ import { derive, typeOf } from './derivation.ts';
 import { raiseFault, signal } from './ipc.ts';
 import { CORE, IRQ, ROOT, STATE, THREAD, VCPU } from './layout.ts';
 
-/** PPIs of the kernel (as SBSA and the virt machine have them): virtual interface maintenance, EL2 physical timer, virtual timer. */
+/**
+ * PPIs of the kernel (as SBSA and the virt machine have them): performance monitors, virtual interface maintenance, EL2
+ * physical timer, virtual timer.
+ */
+export const PMU_INTID = 23;
 export const MAINTENANCE_INTID = 25;
 export const TIMER_INTID = 26;
 export const VTIMER_INTID = 27;
+/** Interrupts whose levels a VCPU's own registers make: they exit, and list registers may be linked to them. A bit each. */
+const VCPU_PPIS = (1 << PMU_INTID) | (1 << VTIMER_INTID);
 const FIRST_SPI = 32;
 const SPURIOUS_FROM = 1020;
 
@@ -106,18 +112,19 @@ export function startInterrupts(k: Context): void {
   enable(k, TIMER_INTID, PRIORITY);
   enable(k, MAINTENANCE_INTID, PRIORITY_VCPU);
   enable(k, VTIMER_INTID, PRIORITY_VCPU);
+  enable(k, PMU_INTID, PRIORITY_VCPU);
 }
 
 /**
- * Takes the interrupts that are pending. The virtual timer's and the maintenance interrupt are taken only when `vcpuThread`,
- * the thread that was just stopped by an interrupt, runs a VCPU: they are that VCPU's.
+ * Takes the interrupts that are pending. Those of the virtual timer and the performance monitors and the maintenance interrupt
+ * are taken only when `vcpuThread`, the thread that was just stopped by an interrupt, runs a VCPU: they are that VCPU's.
  */
 export function takeInterrupts(k: Context, vcpuThread: number): void {
   const p = k.processor;
   for (;;) {
     const pending = Number(p.gicRead(ICC.HPPIR1) ?? 1023n);
     if (pending >= SPURIOUS_FROM) return;
-    const ofVcpu = pending === VTIMER_INTID || pending === MAINTENANCE_INTID;
+    const ofVcpu = isVcpus(pending) || pending === MAINTENANCE_INTID;
     if (ofVcpu && (vcpuThread === 0 || read32(k, vcpuThread + THREAD.STATE) !== STATE.READY)) return;
     const intid = Number(p.gicRead(ICC.IAR1) ?? 1023n);
     if (intid >= SPURIOUS_FROM) return;
@@ -130,6 +137,8 @@ export function takeInterrupts(k: Context, vcpuThread: number): void {
       deactivate(k, intid);
     } else if (intid === VTIMER_INTID) {
       raiseFault(k, vcpuThread, Exit.VTIMER);
+    } else if (intid === PMU_INTID) {
+      raiseFault(k, vcpuThread, Exit.PMU);
     } else if (intid === MAINTENANCE_INTID) {
       deactivate(k, intid);
       raiseFault(k, vcpuThread, Exit.MAINTENANCE);
@@ -155,6 +164,10 @@ function deliver(k: Context, intid: number): void {
   signal(k, entry + IRQ.TARGET);
 }
 
+function isVcpus(intid: number): boolean {
+  return intid < FIRST_SPI && ((VCPU_PPIS >>> intid) & 1) !== 0;
+}
+
 /** Whether IRQ_CONTROL_MAKE may make this interrupt's capability: one of the machine's that is not the kernel's. */
 export function isGrantable(k: Context, intid: number): boolean {
   return intid >= 16 && intid < read32(k, k.root + ROOT.IRQS) && intid !== TIMER_INTID && intid !== MAINTENANCE_INTID;
@@ -171,7 +184,7 @@ export function configureInterrupt(k: Context, intid: number, trigger: number): 
 
 /** IRQ_BIND: `source` is the slot of a Notification capability, or 0. */
 export function bindInterrupt(k: Context, intid: number, source: number): ErrorCode {
-  if (intid === VTIMER_INTID) return Err.WRONG_STATE;
+  if (isVcpus(intid)) return Err.WRONG_STATE;
   const target = irqEntry(k, intid) + IRQ.TARGET;
   if (source !== 0 && typeOf(k, target) !== 0) return Err.WRONG_STATE;
   if (source === 0) {
@@ -187,28 +200,27 @@ export function bindInterrupt(k: Context, intid: number, source: number): ErrorC
 /** IRQ_ACK. */
 export function acknowledgeInterrupt(k: Context, intid: number): void {
   const entry = irqEntry(k, intid);
-  if (intid !== VTIMER_INTID && read32(k, entry + IRQ.ACTIVE) === 0) return;
+  if (!isVcpus(intid) && read32(k, entry + IRQ.ACTIVE) === 0) return;
   write32(k, entry + IRQ.ACTIVE, 0);
   deactivate(k, intid);
 }
 
 /** The last capability of an interrupt is gone. */
 export function disableInterrupt(k: Context, intid: number): void {
-  if (intid === VTIMER_INTID) return;
+  if (isVcpus(intid)) return;
   writeBit(k, BANK.ICENABLER, intid);
   acknowledgeInterrupt(k, intid);
 }
 
-/** Gives this core's virtual timer interrupt to a VCPU (0: to none): its active state is the VCPU's. */
-export function switchVtimer(k: Context, vcpu: number): void {
+/** Gives this core's VCPU_PPIS to a VCPU (0: to none): their active states are the VCPU's. */
+export function switchPpis(k: Context, vcpu: number): void {
   const old = read32(k, k.core + CORE.VCPU);
   if (old === vcpu) return;
   const registers = bank(k, VTIMER_INTID);
-  if (old !== 0) {
-    const active = (mmioRead(k, registers + BANK.ISACTIVER) >>> VTIMER_INTID) & 1;
-    write32(k, old + VCPU.VTIMER_ACTIVE, active);
-  }
+  if (old !== 0) write32(k, old + VCPU.PPIS_ACTIVE, mmioRead(k, registers + BANK.ISACTIVER) & VCPU_PPIS);
   write32(k, k.core + CORE.VCPU, vcpu);
-  if (vcpu !== 0)
-    writeBit(k, read32(k, vcpu + VCPU.VTIMER_ACTIVE) !== 0 ? BANK.ISACTIVER : BANK.ICACTIVER, VTIMER_INTID);
+  if (vcpu === 0) return;
+  const active = read32(k, vcpu + VCPU.PPIS_ACTIVE);
+  mmioWrite(k, registers + BANK.ICACTIVER, VCPU_PPIS & ~active);
+  mmioWrite(k, registers + BANK.ISACTIVER, active);
 }

@@ -25,13 +25,13 @@ import {
 import { typeOf } from './derivation.ts';
 import { takeExit } from './exits.ts';
 import { advance } from './faults.ts';
-import { startInterrupts, switchVtimer, takeInterrupts } from './interrupts.ts';
+import { startInterrupts, switchPpis, takeInterrupts } from './interrupts.ts';
 import { raiseFault, suspend, timeOut } from './ipc.ts';
 import { CORE, IRQ, ROOT, THREAD } from './layout.ts';
 import { charge, expiredTimer, firstReady, nextTimer, rotate, turnEnd } from './scheduler.ts';
 import { Services } from './services.ts';
 import { systemCall } from './syscall.ts';
-import { takePendingException } from './vcpu.ts';
+import { stopCycles, takePendingException } from './vcpu.ts';
 
 export interface KernelOptions {
   /** Memory for the kernel, the root task and its untyped capabilities: RAM that is zero and that nobody else uses. */
@@ -214,7 +214,7 @@ export class Kernel {
       }
       const now = processor.counter();
       const frame = read32(k, thread + THREAD.ACTIVE_FRAME);
-      if (vcpu !== 0) switchVtimer(k, vcpu);
+      if (vcpu !== 0) switchPpis(k, vcpu);
       const end = turnEnd(k, thread, now);
       write64(k, frame + SR.CNTHP_CVAL_EL2, end);
       write64(k, frame + SR.CNTHP_CTL_EL2, 1);
@@ -238,6 +238,7 @@ export class Kernel {
         takeInterrupts(k, vcpu !== 0 ? thread : 0);
         break;
     }
+    if (vcpu !== 0) stopCycles(k, vcpu);
     return true;
   }
 

@@ -142,8 +142,8 @@ export const SCHED = {
 /** A VCPU; its frame follows at VCPU.FRAME. */
 export const VCPU = {
   THREAD: 0,
-  /** GIC active state of the virtual timer's physical interrupt, kept while another VCPU has the core. */
-  VTIMER_ACTIVE: 4,
+  /** GIC active states, a bit each, of the virtual timer's and the performance monitors' physical interrupts, kept while another VCPU has the core. */
+  PPIS_ACTIVE: 4,
   /** Exception to EL1 to be taken before it goes on: ESR_EL1 (0: none), and FAR_EL1 (64 bits) with FAR_VALID. */
   EXCEPTION: 8,
   FAR_VALID: 12,
@@ -187,7 +187,7 @@ export const CORE = {
   LIVE: 4,
   /** Head of the timer list, by deadline. */
   TIMERS: 8,
-  /** VCPU whose virtual timer interrupt state the GIC holds. */
+  /** VCPU whose private interrupts' states the GIC holds. */
   VCPU: 12,
   /** 64 bits: counter value up to which CURRENT has been charged. */
   CHARGED: 16,

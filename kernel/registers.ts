@@ -50,13 +50,23 @@ function systemRegisters(names: readonly StoredSysreg[]): Map<number, Place> {
 /** System registers of a native thread. */
 const THREAD_REGISTERS = systemRegisters(['TPIDR_EL0', 'TPIDRRO_EL0']);
 
-/** System registers of a VCPU: what EL1 and EL0 own, the identity the guest sees, its virtual counter, its list registers. */
+/** Of the performance monitors. */
+const PMU_COUNTERS = [
+  'PMEVCNTR0_EL0', 'PMEVCNTR1_EL0', 'PMEVCNTR2_EL0', 'PMEVCNTR3_EL0', 'PMEVCNTR4_EL0', 'PMEVCNTR5_EL0',
+  'PMEVTYPER0_EL0', 'PMEVTYPER1_EL0', 'PMEVTYPER2_EL0', 'PMEVTYPER3_EL0', 'PMEVTYPER4_EL0', 'PMEVTYPER5_EL0',
+] as const; // prettier-ignore
+
+/** System registers of a VCPU: what EL1 and EL0 own, the identity the guest sees, its virtual counter, its performance monitors. */
 const VCPU_REGISTERS = systemRegisters([
   'SCTLR_EL1', 'CPACR_EL1', 'TTBR0_EL1', 'TTBR1_EL1', 'TCR_EL1', 'MAIR_EL1', 'ESR_EL1', 'FAR_EL1', 'PAR_EL1',
   'VBAR_EL1', 'CONTEXTIDR_EL1', 'TPIDR_EL1', 'TPIDR_EL0', 'TPIDRRO_EL0', 'SP_EL0', 'SP_EL1', 'ELR_EL1', 'SPSR_EL1',
   'CSSELR_EL1', 'MDSCR_EL1', 'OSLSR_EL1', 'VPIDR_EL2', 'VMPIDR_EL2', 'CNTVOFF_EL2', 'CNTV_CTL_EL0', 'CNTV_CVAL_EL0',
-  'CNTKCTL_EL1',
+  'CNTKCTL_EL1', 'PMCR_EL0', 'PMCNTENSET_EL0', 'PMOVSSET_EL0', 'PMINTENSET_EL1', 'PMSELR_EL0', 'PMUSERENR_EL0',
+  'PMCCNTR_EL0', 'PMCCFILTR_EL0', ...PMU_COUNTERS,
 ]); // prettier-ignore
+
+/** PMCR_EL0: E, D, X and DP. What P and C reset is written by itself. */
+VCPU_REGISTERS.get(Reg.SYSTEM | parseKey(TABLE.PMCR_EL0.at))!.lowMask = 0x39;
 
 const ICH_HCR_KEY = Reg.SYSTEM | sysregKey(3, 4, 12, 11, 0);
 const ICH_VMCR_KEY = Reg.SYSTEM | sysregKey(3, 4, 12, 11, 7);

@@ -10,7 +10,7 @@ import { type Context, read32, write32, write64 } from './context.ts';
 import { deleteSlot } from './destroy.ts';
 import { lookup, objectOf, typeOf } from './derivation.ts';
 import { wakeForInterrupt } from './exits.ts';
-import { switchVtimer } from './interrupts.ts';
+import { switchPpis } from './interrupts.ts';
 import { suspend } from './ipc.ts';
 import { CORE, SPACE, STATE, THREAD, VCPU } from './layout.ts';
 import { setWord, setWordNumber, word, wordAddress } from './message.ts';
@@ -26,8 +26,10 @@ const HCR_VM = [
   HCR.VM, HCR.SWIO, HCR.PTW, HCR.FMO, HCR.IMO, HCR.AMO, HCR.FB, 10, HCR.TWI, HCR.TWE, HCR.TID3, HCR.TSC, HCR.TIDCP,
   HCR.TACR, HCR.TSW, HCR.RW, HCR.E2H,
 ].map(bit).reduce((a, b) => a + b); // prettier-ignore
-/** MDCR_EL2: the performance monitors trap. HPMN stays as after reset. */
-const MDCR_VM = EVENT_COUNTERS + bit(MDCR.TPM) + bit(MDCR.TPMCR);
+/** MDCR_EL2: all event counters are the VCPU's (HPMN), and none counts at EL2 (HPMD). */
+const MDCR_VM = EVENT_COUNTERS + bit(MDCR.HPMD);
+/** PMCCFILTR_EL0.NSH: count at EL2. */
+const PMCCFILTR_NSH = 1 << 27;
 /** VTCR_EL2: T0SZ 25 (39 bits) from level 1, write-back inner-shareable walks, 4 KiB, 48-bit output, 16-bit VMID. */
 const VTCR = 25 + (1 << 6) + (1 << 8) + (1 << 10) + (3 << 12) + (5 << 16) + (1 << 19) + 2 ** 31;
 /** CNTHCTL_EL2 with E2H: EL1 and EL0 read the physical counter; the physical timer traps. */
@@ -61,7 +63,7 @@ export function destroyVcpu(k: Context, vcpu: number): void {
     write32(k, thread + THREAD.ACTIVE_FRAME, thread + THREAD.FRAME);
     deleteSlot(k, thread + THREAD.SPACE);
   }
-  if (read32(k, k.core + CORE.VCPU) === vcpu) switchVtimer(k, 0);
+  if (read32(k, k.core + CORE.VCPU) === vcpu) switchPpis(k, 0);
   leaveFrame(k, vcpu + VCPU.FRAME);
 }
 
@@ -73,6 +75,15 @@ export function takePendingException(k: Context, vcpu: number): void {
   const at = (vcpu + VCPU.FAR) >>> 2;
   const far = (BigInt(k.u32[at + 1]!) << 32n) | BigInt(k.u32[at]!);
   takeException(k.processor, 1, 'sync', esr, read32(k, vcpu + VCPU.FAR_VALID) !== 0 ? { far } : {});
+}
+
+/**
+ * After an exit: what passes until the next entry is not the guest's. HPMD does not stop the cycle counter (only FEAT_PMUv3p5 can),
+ * so where the guest's filter has it count at EL2 the processor leaves the frame.
+ */
+export function stopCycles(k: Context, vcpu: number): void {
+  const frame = vcpu + VCPU.FRAME;
+  if ((read32(k, frame + SR.PMCCFILTR_EL0) & PMCCFILTR_NSH) !== 0) leaveFrame(k, frame);
 }
 
 function bind(k: Context, caller: number, vcpu: number): ErrorCode {

@@ -19,6 +19,8 @@ import {
 /** INTIDs of the generic timers' private interrupts (as on QEMU's virt machine). */
 export const VIRTUAL_TIMER_INTID = 27;
 export const PHYSICAL_TIMER_INTID = 30;
+/** And of the performance monitors' overflow. */
+export const PMU_INTID = 23;
 
 const ICC_SGI1R = sysregKey(3, 0, 12, 11, 5);
 const ICC_ASGI1R = sysregKey(3, 0, 12, 11, 6);
@@ -109,6 +111,9 @@ export class Exits {
         return undefined;
       case Exit.VTIMER:
         this.#interrupts.hardwareInterrupt(this.cpu, VIRTUAL_TIMER_INTID);
+        return undefined;
+      case Exit.PMU:
+        this.#interrupts.hardwareInterrupt(this.cpu, PMU_INTID);
         return undefined;
       default:
         // What the kernel has no name for, the guest's processor does not have.

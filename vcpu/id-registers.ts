@@ -1,6 +1,6 @@
 /**
  * What a guest may know of its processor: the machine's identification registers without what a virtual machine does not
- * have: EL2, virtualization and its helpers, counters for performance (DDI 0487, D17.2).
+ * have: EL2, virtualization and its helpers, trace (DDI 0487, D17.2).
  */
 import { sysregKey } from '../arch/core/frame.ts';
 import { idRegister, type IdRegister } from '../arch/core/idregs.ts';
@@ -19,12 +19,11 @@ const POLICY: Readonly<Record<IdRegister, { at: number; limits: readonly Limit[]
     ],
   },
   ID_AA64PFR1_EL1: { at: sysregKey(3, 0, 0, 4, 1), limits: [] },
-  // No performance monitors, no trace.
+  // No trace, no statistical profiling.
   ID_AA64DFR0_EL1: {
     at: sysregKey(3, 0, 0, 5, 0),
     limits: [
       [4, 0],
-      [8, 0],
       [32, 0],
       [40, 0],
     ],

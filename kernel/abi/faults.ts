@@ -36,6 +36,8 @@ export const Exit = {
   VTIMER: 0x206,
   /** (ESR_EL2, FAR_EL2, PC, PSTATE): anything else (trapped FP, debug, …). */
   OTHER: 0x207,
+  /** (PMOVSSET_EL0): the performance monitors' overflow interrupt came. It comes again as VTIMER does. */
+  PMU: 0x208,
 } as const;
 
 /** The answer to a fault or exit: bits of the label. */

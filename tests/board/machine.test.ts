@@ -21,7 +21,9 @@ function build(options: Partial<BoardOptions> = {}): Board {
 describe('the board virt', () => {
   test('has its memory and devices where QEMU’s has them', () => {
     const board = build();
-    expect(board.bus.regions.map(({ start }) => start)).toEqual([0x8000000, 0x80a0000, 0x9000000, 0x9010000]);
+    expect(board.bus.regions.map(({ start }) => start)).toEqual([
+      0x8000000, 0x80a0000, 0x9000000, 0x9010000, 0x9030000,
+    ]);
     expect([board.ram.base, board.ram.size, board.ram.host]).toEqual([0x40000000, 2 ** 24, 0x20000]);
     expect(board.ram.memory.buffer.byteLength).toBe(2 ** 24 + 0x20000);
     expect(board.timers).toMatchObject({ secure: 29, physical: 30, virtual: 27, hypervisor: 26 });

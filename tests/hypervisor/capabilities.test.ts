@@ -133,12 +133,15 @@ describe('a VMM without', () => {
     expect([end.reason, end.text, text]).toEqual(['failed', 'the capability does not allow this access', '']);
   });
 
-  it('the interrupt of the virtual timer runs a guest until that interrupt comes', async () => {
+  it('the interrupt of the virtual timer or the performance monitors runs a guest until that interrupt comes', async () => {
     const { end, text } = await observe('echo', without(VmmSlot.TIMER_IRQ));
     expect([end.reason, text]).toEqual(['poweroff', '>q']);
     const timers = await observe('timers', without(VmmSlot.TIMER_IRQ));
     expect(timers.end).toMatchObject({ reason: 'failed', text: 'injection of interrupt 27: INVALID_CAPABILITY' });
     expect(timers.text).toBe('');
+    const counters = await observe('pmu', without(VmmSlot.PMU_IRQ));
+    expect(counters.end).toMatchObject({ reason: 'failed', text: 'injection of interrupt 23: INVALID_CAPABILITY' });
+    expect(counters.text).toBe('');
   });
 
   it('the right to receive builds the machine, and then hears nothing of it', async () => {

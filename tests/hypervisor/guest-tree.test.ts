@@ -20,14 +20,15 @@ const generate = (changes: Partial<GuestTreeOptions> = {}): DeviceTree =>
 describe('the generated tree', () => {
   const qemu = parseDtb(readFileSync(new URL('virt-qemu.dtb', import.meta.url)));
 
-  /** Properties whose cells name other nodes by phandle: the paths instead. */
-  const named: Record<string, string> = { clocks: 'clocks', 'interrupt-parent': 'interrupt-parent' };
+  /** Properties with cells that name other nodes by phandle, and how many cells follow each: the paths instead. */
+  const named: Record<string, number> = { clocks: 0, 'interrupt-parent': 0, gpios: 2 };
   function describeNode(tree: DeviceTree, node: DeviceTreeNode): Map<string, unknown> {
     const out = new Map<string, unknown>();
     for (const [name, value] of node.properties) {
       if (name === 'phandle') continue;
-      const phandles = named[name] ? node.cells(name) : undefined;
-      out.set(name, phandles ? phandles.map((_, i) => tree.reference(node, name, i)?.path) : [...value]);
+      const size = named[name] === undefined ? undefined : 1 + named[name];
+      const described = (cell: number, i: number): unknown => (i % size! ? cell : tree.reference(node, name, i)?.path);
+      out.set(name, size === undefined ? [...value] : node.cells(name)!.map(described));
     }
     return out;
   }

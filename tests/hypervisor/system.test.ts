@@ -24,10 +24,16 @@ describe('a virtual machine', () => {
     expect(text()).toBe('vvvppp\n');
   });
 
+  it('counts with its performance monitors, and gets their interrupt as long as an overflow stands', async () => {
+    const { end, text } = start('pmu');
+    expect((await end).reason).toBe('poweroff');
+    expect(text()).toBe('oooabpm\n');
+  });
+
   it('gets the exceptions that hardware would give it for what it may not do', async () => {
     const { end, text } = start('faults');
     expect((await end).reason).toBe('poweroff');
-    // Loads and stores of nothing and of no memory, a load of two registers; PMCR_EL0 and S3_0_C15_C0_0; a misaligned load.
+    // Loads and stores of nothing and of no memory, a load of two registers; PMSCR_EL1 and S3_0_C15_C0_0; a misaligned load.
     expect(text()).toBe('EEEEUUE\n');
   });
 });

@@ -4,6 +4,7 @@ import * as abi from '../../kernel/abi/index.ts';
 import { Answer, Err, Exit, Fault, ObjectType, Reg, Rights, Root } from '../../kernel/abi/index.ts';
 import { machine, writeProgram } from './core-machine.ts';
 import { Allocator } from './task.ts';
+import { IPA, LR_GROUP1, LR_HW, LR_PENDING, makeVm } from './vm.ts';
 
 const CODE = 0x40_0000;
 const DATA = 0x80_0000;
@@ -163,35 +164,7 @@ describe('native tasks', () => {
   });
 });
 
-const IPA = 0x4000_0000;
 const systemRegister = (...key: [number, number, number, number, number]): number => Reg.SYSTEM | sysregKey(...key);
-const LR_PENDING = 1n << 62n;
-const LR_HW = 1n << 61n;
-const LR_GROUP1 = 1n << 60n;
-
-interface Vm {
-  a: Allocator;
-  vcpu: number;
-  thread: number;
-  exits: number;
-  reply: number;
-  memory: number;
-}
-
-function* makeVm(env: abi.ServiceEnv, source: string): abi.Entry<Vm> {
-  const a = new Allocator(env);
-  const exits = yield* a.endpoint();
-  const reply = yield* a.reply();
-  const space = yield* a.make(ObjectType.VM_SPACE, 16);
-  const memory = yield* a.make(ObjectType.FRAME, 21);
-  writeProgram(env.window(memory), source, IPA);
-  yield* abi.map(env, space, memory, IPA, READ | WRITE | EXECUTE);
-  const vcpu = yield* a.make(ObjectType.VCPU);
-  const { thread } = yield* a.thread({ faultEndpoint: exits, budget: 10_000 });
-  yield* abi.bindVcpu(env, vcpu, thread, space);
-  yield* abi.writeVcpuRegisters(env, vcpu, Reg.PC, IPA);
-  return { a, vcpu, thread, exits, reply, memory };
-}
 
 describe('virtual machines', () => {
   test('MMIO reads and writes, HVC and trapped registers exit and go on', () => {

@@ -14,13 +14,14 @@ describe('identification registers of a guest', () => {
   it('show no EL2, no EL3 and nothing that only they have', () => {
     expect([field(guestIdRegister(PFR0), 8), field(guestIdRegister(PFR0), 12)]).toEqual([0, 0]);
     expect([4, 8, 16, 28].map((lsb) => field(guestIdRegister(MMFR1), lsb))).toEqual([0, 0, 0, 0]);
-    expect([4, 8].map((lsb) => field(guestIdRegister(DFR0), lsb))).toEqual([0, 0]);
+    expect([4, 32, 40].map((lsb) => field(guestIdRegister(DFR0), lsb))).toEqual([0, 0, 0]);
   });
 
-  it('show the instructions and the GIC as the processor has them', () => {
+  it('show the instructions, the GIC and the performance monitors as the processor has them', () => {
     expect(guestIdRegister(ISAR0)).toBe(idRegister('ID_AA64ISAR0_EL1'));
     for (const lsb of [0, 4, 16, 20, 24])
       expect(field(guestIdRegister(PFR0), lsb)).toBe(field(idRegister('ID_AA64PFR0_EL1'), lsb));
+    expect(field(guestIdRegister(DFR0), 8)).toBe(field(idRegister('ID_AA64DFR0_EL1'), 8));
   });
 
   it('read as zero where none is defined, and are no other registers', () => {

@@ -7,7 +7,7 @@
 	ldp	w0, w2, [x19]		/* no syndrome */
 	mov	x1, #0x100000000	/* no memory */
 	ldr	w0, [x1]
-	mrs	x0, PMCR_EL0		/* no such registers */
+	mrs	x0, S3_0_C9_C9_0	/* no such registers: PMSCR_EL1 and another */
 	mrs	x0, S3_0_C15_C0_0
 	mrs	x0, ID_AA64PFR0_EL1	/* EL2 is hidden */
 	tst	x0, #0xf00
