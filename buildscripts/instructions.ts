@@ -11,6 +11,7 @@ import type { Instruction } from '../arch/a64/encoding.ts';
 import { table } from '../arch/a64/table/index.ts';
 import { readRecorded } from '../tests/arch/a64/assembly.ts';
 import { GROUPS } from '../tests/arch/a64/cases.ts';
+import { decodeControl, wordOf } from '../tests/arch/a64/control-vectors.ts';
 import { decodeVectors } from '../tests/arch/a64/vectors.ts';
 import { groupOf, groups, type Group } from './encoding-groups.ts';
 
@@ -34,6 +35,10 @@ function proofs(): Map<Instruction, Proof> {
       const proof = out.get(decode(v.words.at(-1) ?? 0)?.row as Instruction);
       if (proof !== undefined) proof.executed++;
     }
+  }
+  for (const { c } of decodeControl(readFileSync(join(root, 'tests/vectors/a64/control.bin')))) {
+    const proof = out.get(decode(wordOf(c))?.row as Instruction);
+    if (proof !== undefined) proof.executed++;
   }
   for (const { word } of readRecorded().words) {
     const proof = out.get(decode(word)?.row as Instruction);
@@ -96,8 +101,8 @@ export function document(): string {
     'Encodings in the space of hints that no feature claims are NOPs.',
     '',
     `The table has ${table.length} encodings of ${new Set(table.map((row) => row.name)).size} instructions. ${executedRows} of the encodings have recorded cases of execution,`,
-    `${executed} in all, replayed against the translator. The others change the flow of control or the state of the system and are`,
-    `proven by programs instead. Every encoding has recorded texts, ${texts} in all, that the assembler and the disassembler`,
+    `${executed} in all, replayed against the translator: registers, flags and memory, or the exception with its syndrome where the`,
+    `flow of control or the state of the system changes. Every encoding has recorded texts, ${texts} in all, that the assembler and the disassembler`,
     'must agree with.',
     '',
     '- **Cases**: recorded cases of execution; where an instruction has several encodings, also the least of any of them.',

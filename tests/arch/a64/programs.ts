@@ -37,7 +37,7 @@ export function programState(c: Case): State {
 }
 
 /** One instruction that leaves the loop's counter and the base registers to themselves (writeback moves the latter). */
-function filler(next: () => number, rows: readonly Instruction[]): number {
+export function filler(next: () => number, rows: readonly Instruction[]): number {
   for (;;) {
     const row = rows[next() % rows.length]!;
     let word = ((next() & ~row.mask) | row.value) >>> 0;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DATA, runWords } from './run-words.ts';
+import { CODE, DATA, runWords } from './run-words.ts';
 
 /** What the fuzzer found, as small programs. Each ends with SVC #0 or with the exception that the test is about. */
 
@@ -23,5 +23,18 @@ describe.each([false, true])('with optimized regions: %s', (optimized) => {
     const exclusive = runWords([0xc8077ea0], { optimized, x }); // stxr w7, x0, [x21]
     expect(EC(exclusive.esr)).toBe(DATA_ABORT);
     expect(exclusive.esr & (WNR | 0x3f)).toBe(WNR | 0x21);
+  });
+
+  test('a branch drops the tag of its target where TCR_ELx.TBI ignores it (AArch64.BranchAddr)', () => {
+    const target = BigInt(CODE + 12);
+    const words = [0xd5182041, 0xd5033fdf, 0xd63f0040, 0xd4000001]; // msr tcr_el1, x1; isb; blr x2; svc #0
+    const tagged = 0x5an << 56n;
+    const ignored = runWords(words, { optimized, x: { 1: 1n << 37n, 2: target | tagged } });
+    expect(EC(ignored.esr)).toBe(0x15);
+    expect(ignored.pc).toBe(target);
+    expect(ignored.x(30)).toBe(target);
+    const faults = runWords(words, { optimized, x: { 1: 0n, 2: target | tagged } });
+    expect(EC(faults.esr)).toBe(0x21);
+    expect(faults.pc).toBe(target | tagged);
   });
 });
