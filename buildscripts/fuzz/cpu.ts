@@ -6,6 +6,7 @@ import {
   CODE_BYTES,
   DATA,
   HARNESS,
+  OTHER_VIEW,
   RAM,
   RESULT_BYTES,
   RESULTS,
@@ -13,6 +14,7 @@ import {
   STATE,
   STATE_BYTES,
   STATES,
+  TABLE_BYTES,
   TABLES,
   TEMPLATE,
   writeTables,
@@ -28,7 +30,7 @@ const dataByte = (i: number): number => Math.imul(i, 0x9e3779b1) >>> 24;
 
 /** What a batch has in RAM besides the harness. */
 export function image(programs: readonly Program[]): Part[] {
-  const tables = Buffer.alloc(0x4000);
+  const tables = Buffer.alloc(TABLE_BYTES);
   const scratch = Buffer.alloc(TABLES - RAM + tables.length);
   writeTables(scratch);
   tables.set(scratch.subarray(TABLES - RAM));
@@ -45,7 +47,7 @@ export function image(programs: readonly Program[]): Part[] {
     state.x.forEach((value, r) => put(STATE.x + 8 * r, value));
     put(STATE.sp, state.sp);
     put(STATE.pc, BigInt(codeOf(n) + program.start));
-    put(STATE.spsr, BigInt(state.nzcv) << 28n);
+    put(STATE.spsr, (BigInt(state.nzcv) << 28n) | BigInt((state.level << 2) | (state.interrupts ? 0x340 : 0x3c0)));
     put(STATE.fpcr, BigInt(state.fpcr));
     put(STATE.fpsr, BigInt(state.fpsr));
     state.v.forEach((value, r) => put(STATE.v + 8 * r, value));
@@ -72,10 +74,10 @@ export function run(machine: Machine, programs: readonly Program[]): Buffer {
 
 /** Names of the instructions that may have stood where a result's exception was taken. */
 function faulting(result: Buffer, program: Program, index: number): string[] {
-  const pc = Number(result.readBigUInt64LE(STATE.pc)) - codeOf(index) - program.start;
+  const pc = Number(result.readBigUInt64LE(STATE.pc) & ~BigInt(OTHER_VIEW)) - codeOf(index) - program.start;
   const words = [
     assemble(program)[pc / 4],
-    ...program.items.map((item) => (item.kind === 'patch' ? item.word : undefined)),
+    ...program.items.flatMap((item) => (item.kind === 'patch' || item.kind === 'generate' ? item.words : [])),
   ];
   return words.flatMap((word) => (word === undefined ? [] : (decode(word)?.row.name ?? [])));
 }
@@ -87,8 +89,8 @@ function faulting(result: Buffer, program: Program, index: number): string[] {
  */
 function excused(ours: Buffer, theirs: Buffer, program: Program, index: number): boolean {
   const esr = Number(ours.readBigUInt64LE(STATE.esr));
-  if (esr >>> 26 === 0x22) return theirs.readBigUInt64LE(STATE.esr) >> 26n === 0x20n;
-  if (esr >>> 26 !== 0x24) return false;
+  if (esr >>> 26 === 0x22) return theirs.readBigUInt64LE(STATE.esr) >> 27n === 0x10n;
+  if (esr >>> 27 !== 0x24 >>> 1) return false;
   const names = faulting(ours, program, index);
   if (names.some((name) => /^STL?X/.test(name))) return true;
   return (esr & 0x3f) === 0x21 && names.some((name) => /^(LDAP|STLUR)/.test(name));
@@ -110,7 +112,7 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   };
   for (let r = 0; r < 31; r++) compare(`x${r}`, STATE.x + 8 * r);
   for (const name of ['sp', 'pc', 'spsr', 'esr', 'far', 'fpcr', 'fpsr', 'tpidr'] as const) compare(name, STATE[name]);
-  const faulted = b.readBigUInt64LE(STATE.esr) >> 26n === 0x24n;
+  const faulted = b.readBigUInt64LE(STATE.esr) >> 27n === 0x12n;
   const names = faulted ? faulting(b, program, index) : [];
   // Registers of a load of several that faults half-way, and memory of such a store, are UNKNOWN.
   const several = names.some((name) => /^LD([1-4]|N?P)/.test(name));

@@ -6,7 +6,7 @@ import { dataRegister } from '../../arch/a64/table/data-register.ts';
 import { table } from '../../arch/a64/table/index.ts';
 import { loadsStores } from '../../arch/a64/table/loads-stores.ts';
 import { CODE, CODE_BYTES, WINDOW } from './layout.ts';
-import { COUNTERS, FUEL, type Item, type Program, type State } from './program.ts';
+import { COUNTERS, FUEL, type Item, type Program, type State, type View } from './program.ts';
 import type { Random } from './random.ts';
 
 /**
@@ -17,6 +17,7 @@ const HOT = [0, 1, 2, 3, 4, 5, 6, 7];
 const MORE = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 29, 30];
 const BASES = [19, 20, 21, 22, 23, 31];
 const OFFSETS = [16, 17, 18];
+const VIEWS: readonly View[] = ['code', 'code', 'alias', 'other'];
 const ANY = [...HOT, ...MORE, ...BASES, ...OFFSETS];
 
 // prettier-ignore
@@ -199,7 +200,8 @@ export class Generator {
   program(r: Random): Program {
     const length = r.once(100) ? 300 + r.below(600) : r.once(10) ? 60 + r.below(100) : 3 + r.below(40);
     const branchy = 3 + r.below(12);
-    type Hole = { at: number; make: (target: Item | undefined) => Item };
+    const interrupts = r.once(4);
+    type Hole = { at: number; make: (target: Item | undefined, at: number) => Item };
     const items: (Item | undefined)[] = [];
     const holes: Hole[] = [];
     const heads: { register: number; item: Item }[] = [];
@@ -209,12 +211,24 @@ export class Generator {
     };
     while (items.length < length) {
       if (r.once(60)) {
-        const word = this.straight(r);
-        hole((target) => ({ kind: 'patch', word, target: target?.kind === 'word' ? target : undefined }));
+        const words = Array.from({ length: r.once(3) ? 1 + r.below(4) : 1 }, () => this.straight(r));
+        const by = r.pick(VIEWS);
+        const far = r.once(4) ? { to: undefined as Item | undefined, hops: r.below(12) } : undefined;
+        hole((target, at) => {
+          const patch = { kind: 'patch', words, by, target: target?.kind === 'word' ? target : undefined } as const;
+          return far === undefined ? patch : { ...patch, to: items[at + far.hops] };
+        });
+        continue;
+      } else if (r.once(80)) {
+        const counter = r.once(2) ? r.pick(COUNTERS) : undefined;
+        const words = Array.from({ length: 1 + r.below(8) }, () => this.straight(r));
+        if (counter !== undefined) words[0] = (0x91000000 | (r.pick(HOT) << 5) | r.pick(HOT)) >>> 0;
+        items.push({ kind: 'generate', words, by: r.pick(VIEWS), counter, slot: r.below(3) });
         continue;
       } else if (!r.once(branchy)) {
+        // An interrupt takes the monitor away.
         if (this.choice.only === undefined && r.once(50))
-          items.push({ kind: 'words', words: r.once(3) ? this.floatingState(r) : this.exclusive(r) });
+          items.push({ kind: 'words', words: interrupts || r.once(3) ? this.floatingState(r) : this.exclusive(r) });
         else items.push({ kind: 'word', word: this.straight(r) });
         continue;
       }
@@ -224,7 +238,8 @@ export class Generator {
       else if (kind < 14) {
         const flow = r.pick(['br', 'blr', 'ret'] as const);
         const register = r.pick([...HOT, ...MORE]);
-        hole((target) => ({ kind: 'indirect', flow, register, target }));
+        const view = r.once(4);
+        hole((target) => ({ kind: 'indirect', flow, register, view, target }));
       } else if (kind < 16) items.push({ kind: 'ret' });
       else if (kind < 18 && heads.length < COUNTERS.length) {
         const item: Item = { kind: 'head', register: COUNTERS[heads.length]!, count: r.below(8) };
@@ -248,11 +263,11 @@ export class Generator {
           if (n !== at) target = items[n];
         }
       }
-      items[at] = make(target);
+      items[at] = make(target, at);
     }
     return {
       items: items as Item[],
-      state: this.state(r),
+      state: this.state(r, interrupts),
       start: length < 300 && r.once(4) ? (CODE_BYTES / 2 - 4 * (1 + r.below(60))) & ~3 : 4 * r.below(16),
     };
   }
@@ -265,7 +280,7 @@ export class Generator {
     return BigInt(WINDOW + page * 0x1000 + offset);
   }
 
-  private state(r: Random): State {
+  private state(r: Random, interrupts: boolean): State {
     const x = new BigUint64Array(31);
     for (let n = 0; n < 31; n++) {
       const kind = r.below(4);
@@ -279,6 +294,8 @@ export class Generator {
     const v = new BigUint64Array(64);
     for (let n = 0; n < 64; n++) v[n] = this.half(r);
     return {
+      level: r.once(3) ? 1 : 0,
+      interrupts,
       x,
       sp: this.address(r),
       nzcv: r.below(16),

@@ -1,7 +1,11 @@
-// Runs the programs of a batch at EL0, one after the other, and notes how each ended. The same image runs on QEMU and on
-// Naxos; what it writes is what is compared. Addresses: layout.ts.
+// Runs the programs of a batch at EL0 or EL1, one after the other, and notes how each ended. The same image runs on QEMU and on
+// Naxos; what it writes is what is compared. A program with interrupts has the virtual timer's while it runs; it does not see
+// them. Addresses: layout.ts.
+
+#include "common.S"
 
 #define CASES       0x40220000
+#define INTERRUPTS  0x40220010		// how many there were
 #define STATES      0x41000000
 #define RESULTS     0x42000000		// each a state and the pages of data
 #define STATE_SIZE  0x400
@@ -9,6 +13,39 @@
 #define TEMPLATE    0x40700000
 #define DATA_SIZE   0x3000
 #define TABLES      0x40210000
+#define GICD        0x08000000
+#define GICR        0x080a0000
+#define VIRTUAL_TIMER 27
+
+// X0 to X29; and what is in SIMD&FP registers.
+	.macro	x0_to_x29 op, base
+	x0_to_x25 \op, \base
+	\op	x26, x27, [\base, #208]
+	\op	x28, x29, [\base, #224]
+	.endm
+	.macro	q0_to_q31 op, base
+	\op	q0, q1, [\base], #32
+	\op	q2, q3, [\base], #32
+	\op	q4, q5, [\base], #32
+	\op	q6, q7, [\base], #32
+	\op	q8, q9, [\base], #32
+	\op	q10, q11, [\base], #32
+	\op	q12, q13, [\base], #32
+	\op	q14, q15, [\base], #32
+	\op	q16, q17, [\base], #32
+	\op	q18, q19, [\base], #32
+	\op	q20, q21, [\base], #32
+	\op	q22, q23, [\base], #32
+	\op	q24, q25, [\base], #32
+	\op	q26, q27, [\base], #32
+	\op	q28, q29, [\base], #32
+	\op	q30, q31, [\base], #32
+	.endm
+// PSCI_VERSION: tells Naxos that a program with interrupts begins or has ended.
+	.macro	tell
+	mov	x0, #0x84000000
+	smc	#0
+	.endm
 
 	.text
 	.globl	_start
@@ -23,6 +60,9 @@ _start:
 	msr	hstr_el2, xzr
 	msr	mdcr_el2, xzr
 	msr	cntvoff_el2, xzr
+	mov	x0, #0xf
+	msr	s3_4_c12_c9_5, x0		// ICC_SRE_EL2
+	isb
 	mov	x0, #0x3c5
 	msr	spsr_el2, x0
 	adr	x0, 1f
@@ -34,6 +74,25 @@ _start:
 	msr	mdscr_el1, xzr
 	adr	x0, vectors
 	msr	vbar_el1, x0
+// The virtual timer's interrupt in Group 1.
+	ldr	x0, =GICD
+	mov	w1, #0x13
+	str	w1, [x0]
+	ldr	x0, =GICR
+	str	wzr, [x0, #0x14]		// GICR_WAKER
+	add	x0, x0, #0x10000
+	mov	w1, #-1
+	str	w1, [x0, #0x80]
+	mov	w1, #(1 << VIRTUAL_TIMER)
+	str	w1, [x0, #0x100]
+	mov	x0, #7
+	msr	s3_0_c12_c12_5, x0		// ICC_SRE_EL1
+	isb
+	mov	x0, #0xff
+	msr	s3_0_c4_c6_0, x0		// ICC_PMR_EL1
+	mov	x0, #1
+	msr	s3_0_c12_c12_7, x0		// ICC_IGRPEN1_EL1
+	isb
 	mov	x0, #0xff
 	msr	mair_el1, x0
 	ldr	x0, =0x280803519		// T0SZ 25, inner shareable write-back, EPD1, IPS 40 bits
@@ -68,6 +127,13 @@ next:
 	b.ne	2b
 
 	mov	sp, x21
+	ldr	x0, [x20, #264]
+	tbnz	x0, #7, 4f			// SPSR.I
+	tell
+	msr	cntv_tval_el0, xzr
+	mov	x0, #1
+	msr	cntv_ctl_el0, x0
+4:
 	ldr	x0, [x20, #248]
 	msr	sp_el0, x0
 	ldp	x0, x1, [x20, #256]
@@ -81,63 +147,25 @@ next:
 	msr	esr_el1, xzr
 	msr	far_el1, xzr
 	add	x0, x20, #320
-	ldp	q0, q1, [x0], #32
-	ldp	q2, q3, [x0], #32
-	ldp	q4, q5, [x0], #32
-	ldp	q6, q7, [x0], #32
-	ldp	q8, q9, [x0], #32
-	ldp	q10, q11, [x0], #32
-	ldp	q12, q13, [x0], #32
-	ldp	q14, q15, [x0], #32
-	ldp	q16, q17, [x0], #32
-	ldp	q18, q19, [x0], #32
-	ldp	q20, q21, [x0], #32
-	ldp	q22, q23, [x0], #32
-	ldp	q24, q25, [x0], #32
-	ldp	q26, q27, [x0], #32
-	ldp	q28, q29, [x0], #32
-	ldp	q30, q31, [x0], #32
+	q0_to_q31 ldp, x0
 	add	x1, x20, #STATE_SIZE
 	str	x1, [sp, #248]			// kept here while the program runs
 	mov	x30, x20
-	ldp	x0, x1, [x30]
-	ldp	x2, x3, [x30, #16]
-	ldp	x4, x5, [x30, #32]
-	ldp	x6, x7, [x30, #48]
-	ldp	x8, x9, [x30, #64]
-	ldp	x10, x11, [x30, #80]
-	ldp	x12, x13, [x30, #96]
-	ldp	x14, x15, [x30, #112]
-	ldp	x16, x17, [x30, #128]
-	ldp	x18, x19, [x30, #144]
-	ldp	x20, x21, [x30, #160]
-	ldp	x22, x23, [x30, #176]
-	ldp	x24, x25, [x30, #192]
-	ldp	x26, x27, [x30, #208]
-	ldp	x28, x29, [x30, #224]
+	x0_to_x29 ldp, x30
 	ldr	x30, [x30, #240]
 	clrex
 	eret
 
 save:
-	stp	x0, x1, [sp]
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x19, [sp, #144]
-	stp	x20, x21, [sp, #160]
-	stp	x22, x23, [sp, #176]
-	stp	x24, x25, [sp, #192]
-	stp	x26, x27, [sp, #208]
-	stp	x28, x29, [sp, #224]
+	x0_to_x29 stp, sp
 	str	x30, [sp, #240]
 	ldr	x20, [sp, #248]
 	mov	x21, sp
+	mrs	x0, spsr_el1
+	tbnz	x0, #7, 4f
+	msr	cntv_ctl_el0, xzr
+	tell
+4:
 	mrs	x0, sp_el0
 	str	x0, [x21, #248]
 	mrs	x0, elr_el1
@@ -153,22 +181,7 @@ save:
 	str	x0, [x21, #304]
 	msr	fpcr, xzr
 	add	x0, x21, #320
-	stp	q0, q1, [x0], #32
-	stp	q2, q3, [x0], #32
-	stp	q4, q5, [x0], #32
-	stp	q6, q7, [x0], #32
-	stp	q8, q9, [x0], #32
-	stp	q10, q11, [x0], #32
-	stp	q12, q13, [x0], #32
-	stp	q14, q15, [x0], #32
-	stp	q16, q17, [x0], #32
-	stp	q18, q19, [x0], #32
-	stp	q20, q21, [x0], #32
-	stp	q22, q23, [x0], #32
-	stp	q24, q25, [x0], #32
-	stp	q26, q27, [x0], #32
-	stp	q28, q29, [x0], #32
-	stp	q30, q31, [x0], #32
+	q0_to_q31 stp, x0
 	ldr	x0, =DATA
 	add	x1, x21, #0x400
 	mov	x2, #DATA_SIZE
@@ -180,22 +193,53 @@ save:
 	add	x21, x21, #STATE_SIZE
 	b	next
 
-// PSCI SYSTEM_OFF. Results that a run did not reach stay zero.
 off:
-	ldr	x0, =0x84000008
-	smc	#0
-	b	off
+	power_off
 
-	.balign	2048
-vectors:
-	.rept	8
-	b	off
-	.balign	128
-	.endr
+// The virtual timer comes again after a while. Now and then translations and code are forgotten. SP is the result, which is not
+// written yet.
+interrupt:
+	stp	x0, x1, [sp]
+	stp	x2, x30, [sp, #16]
+	str	q0, [sp, #32]
+	ldr	x1, =INTERRUPTS
+	ldr	x2, [x1]
+	add	x2, x2, #1
+	str	x2, [x1]
+	mov	w0, #0x9e37
+	mul	w0, w0, w2
+	and	w0, w0, #0xfff
+	add	w0, w0, #1500
+	msr	cntv_tval_el0, x0
+	isb
+	mrs	x0, s3_0_c12_c12_0		// ICC_IAR1_EL1
+	msr	s3_0_c12_c12_1, x0		// ICC_EOIR1_EL1
+	movi	v0.2d, #0
+	bl	5f
+	ands	x0, x2, #3
+	b.ne	6f
+	tlbi	vmalle1
+	dsb	nsh
+	ands	x0, x2, #31
+	b.ne	6f
+	ic	iallu
+	dsb	nsh
+6:	isb
+	ldr	q0, [sp, #32]
+	ldp	x2, x30, [sp, #16]
+	ldp	x0, x1, [sp]
+	eret
+5:	ret
+
+// EL1 with SP_EL0, and EL0.
+	.macro	entry
+	.if	vector == 0 || vector == 8
 	b	save
-	.balign	128
-	.rept	7
+	.elseif	vector == 1 || vector == 9
+	b	interrupt
+	.else
 	b	off
-	.balign	128
-	.endr
+	.endif
+	.endm
+	vector_table vectors, entry
 	.ltorg

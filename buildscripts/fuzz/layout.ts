@@ -6,8 +6,9 @@ export const RAM = 0x40000000;
 export const RAM_BYTES = 256 << 20;
 /** The harness's code. QEMU leaves a device tree at the start of RAM. */
 export const HARNESS = 0x40200000;
-/** Stage 1 tables, 16 KiB: level 1, level 2, level 3 of the window, level 2 of the alias. */
+/** Stage 1 tables, 20 KiB: level 1, level 2, level 3 of the window, level 2 of the aliases, of code's other view. */
 export const TABLES = 0x40210000;
+export const TABLE_BYTES = 0x5000;
 /** u64: the programs in the batch. */
 export const CASES = 0x40220000;
 /** Physical pages of the window, and what the first three hold before each program. */
@@ -49,8 +50,10 @@ export const WINDOW_PAGES = [
   [5, 2, true],
 ] as const;
 
-/** What is added to the address of code for the one by which EL0 can write it. */
+/** What is added to the address of code, in either view, for the one by which it can be written. */
 export const ALIAS = 0x40000000;
+/** The bit by which the two addresses differ at which code can be executed. */
+export const OTHER_VIEW = 0x80000000;
 
 const BLOCK = 0x701;
 const UXN = 1n << 54n;
@@ -64,15 +67,19 @@ export function writeTables(ram: Buffer): void {
   const at = (table: number, index: number): number => TABLES - RAM + table * 0x1000 + index * 8;
   const table = (n: number): bigint => BigInt(TABLES + n * 0x1000) | 3n;
   ram.writeBigUInt64LE(table(1), at(0, RAM >>> 30));
-  ram.writeBigUInt64LE(table(3), at(0, (RAM + ALIAS) >>> 30));
+  ram.writeBigUInt64LE(table(3), at(0, (RAM + ALIAS) / 2 ** 30));
+  ram.writeBigUInt64LE(table(4), at(0, (RAM + OTHER_VIEW) / 2 ** 30));
+  ram.writeBigUInt64LE(table(3), at(0, (RAM + OTHER_VIEW + ALIAS) / 2 ** 30));
   for (let n = 0; n < RAM_BYTES >>> 21; n++) {
     const pa = RAM + n * 0x200000;
     let block = BigInt(pa) | BigInt(BLOCK);
-    if (pa >= CODE) block |= AP_READ_ONLY | PXN;
+    if (pa >= CODE) block |= AP_READ_ONLY;
     else block |= UXN;
     if (pa === WINDOW) block = table(2);
     ram.writeBigUInt64LE(block, at(1, n));
-    if (pa >= CODE) ram.writeBigUInt64LE(BigInt(pa) | BigInt(BLOCK) | AP_EL0 | UXN | PXN, at(3, n));
+    if (pa < CODE) continue;
+    ram.writeBigUInt64LE(block, at(4, n));
+    ram.writeBigUInt64LE(BigInt(pa) | BigInt(BLOCK) | AP_EL0 | UXN | PXN, at(3, n));
   }
   for (const [page, data, writable] of WINDOW_PAGES) {
     ram.writeBigUInt64LE(

@@ -3,7 +3,14 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Core, CORE_BYTES } from '../../arch/core/core.ts';
+import { F } from '../../arch/core/frame.ts';
+import { CpuInterface } from '../../arch/gic/cpu-interface.ts';
+import { Distributor } from '../../arch/gic/distributor.ts';
+import { InterruptController } from '../../arch/gic/interrupts.ts';
+import { Redistributors } from '../../arch/gic/redistributor.ts';
+import { Bus } from '../../board/bus.ts';
 import { HARNESS, RAM, RAM_BYTES } from './layout.ts';
+import { Random } from './random.ts';
 
 /** A part of RAM: an offset from its base, and what stands there. */
 export interface Part {
@@ -85,6 +92,10 @@ export class Qemu implements Machine {
 export const TIERS = ['first', 'optimized', 'mixed'] as const;
 export type Tier = (typeof TIERS)[number];
 
+const GICD = 0x08000000;
+const GICR = 0x080a0000;
+/** harness.S calls it before and after a program with interrupts. */
+const PSCI_VERSION = -0x7c000000;
 const AREA = 0x10000;
 const HOST = AREA + CORE_BYTES;
 
@@ -111,25 +122,41 @@ export class Ours implements Machine {
     u8.fill(0, HOST + offset, HOST + offset + length);
     for (const part of parts) u8.set(part.bytes, HOST + part.offset);
     let off = false;
+    /** A program with interrupts: retired instructions at its start. */
+    let inside = -1;
+    let ticks = 0;
+    const bus = new Bus({ memory, base: RAM, size: RAM_BYTES, host: HOST });
+    const gic = new InterruptController({ cpus: 1, spis: 32 });
+    bus.add('GICD', GICD, Distributor.SIZE, new Distributor(gic));
+    bus.add('GICR', GICR, Redistributors.STRIDE, new Redistributors(gic, 0, 1));
     const core = new Core({
-      bus: { ram: { memory, base: RAM, size: RAM_BYTES, host: HOST }, device: () => undefined },
+      bus,
       index: 0,
-      counter: { frequency: 62_500_000, now: () => 0 },
+      counter: { frequency: 62_500_000, now: () => ticks },
       area: AREA,
       hostedEl2: false,
+      gic: new CpuInterface(gic, 0),
       firmware: (c, conduit) => {
         if (conduit === 'hvc') return false;
-        off = true;
+        if (c.i32[(c.frame + F.X) >>> 2] === PSCI_VERSION) inside = inside < 0 ? c.retired : -1;
+        else off = true;
         c.stop();
         return true;
       },
     });
+    gic.onChange = () => core.interruptsChanged();
     const { tier } = this;
     if (tier === 'optimized') core.code.eager = () => true;
     if (tier === 'mixed') core.code.eager = (host) => (Math.imul(host & 0xffc, 0x9e3779b1) & 0x8000) !== 0;
     core.resetFrame(core.ownFrame, 2);
     core.pc = BigInt(HARNESS);
-    while (!off && core.retired < this.limit) core.run(this.limit);
+    const r = new Random(1);
+    while (!off && core.retired < this.limit) {
+      // A program with interrupts runs a few instructions at a time, for which the timer's next one may be due.
+      const slices = inside >= 0 && core.retired < inside + 200_000;
+      ticks += r.below(4000);
+      core.run(slices ? 1 + r.below(r.once(4) ? 100 : 12) : this.limit);
+    }
     this.stuck = off ? undefined : core.pc;
     return Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
   }

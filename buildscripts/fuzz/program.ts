@@ -12,21 +12,50 @@ export type Item =
   | { readonly kind: 'words'; readonly words: readonly number[] }
   /** B, BL or a conditional branch. */
   | { readonly kind: 'branch'; readonly word: number; readonly target: Item | undefined }
-  /** ADR into a register, and BR, BLR or RET by it. */
+  /** ADR into a register, and BR, BLR or RET by it; `view`: in the code's other view. */
   | {
       readonly kind: 'indirect';
       readonly flow: 'br' | 'blr' | 'ret';
       readonly register: number;
+      readonly view: boolean;
       readonly target: Item | undefined;
     }
   | { readonly kind: 'ret' }
-  /** Another instruction takes the place of one, by the writable alias; the caches are told. X24, X25 and X29 change. */
-  | { readonly kind: 'patch'; readonly word: number; readonly target: Item | undefined }
+  /**
+   * Others take the place of an instruction and those behind it, by the writable alias; the caches are told. `to`: the
+   * first is a B to that item. X24, X25 and X29 change.
+   */
+  | {
+      readonly kind: 'patch';
+      readonly words: readonly number[];
+      readonly by: View;
+      readonly target: Item | undefined;
+      readonly to?: Item | undefined;
+    }
+  /**
+   * A function is written behind the program and called. `counter`: the first word is an ADD (immediate) that gets its
+   * immediate from that register. X24, X25, X29 and X30 change.
+   */
+  | {
+      readonly kind: 'generate';
+      readonly words: readonly number[];
+      readonly by: View;
+      readonly counter?: number | undefined;
+      /** Which of the places behind the program. */
+      readonly slot: number;
+    }
   /** The head of a loop, and its end: SUB and TBZ of the sign, or SUBS and B.GT. */
   | { readonly kind: 'head'; readonly register: number; readonly count: number }
   | { readonly kind: 'loop'; readonly register: number; readonly flags: boolean; readonly head: Item };
 
+/** The address by which the instruction cache is told: where the code is running, where it is written, its other view. */
+export type View = 'code' | 'alias' | 'other';
+
 export interface State {
+  /** The program's exception level; with SP_EL0 at EL1 too. */
+  level: 0 | 1;
+  /** Interrupts come while it runs. */
+  interrupts: boolean;
   readonly x: BigUint64Array;
   sp: bigint;
   nzcv: number;
@@ -48,13 +77,28 @@ export const FUEL = 28;
 export const COUNTERS = [26, 27] as const;
 
 const SVC = 0xd4000001;
-const PATCH_WORDS = 12;
+const RET = 0xd65f03c0;
+/** EOR (immediate) of OTHER_VIEW. */
+const EOR_VIEW = 0xd2610000;
+const SLOTS = 3;
+const SLOT_WORDS = 12;
 const REGISTER = { br: 0xd61f0000, blr: 0xd63f0000, ret: 0xd65f0000 } as const;
 
 const backward = (items: readonly Item[], target: Item | undefined, n: number): boolean => {
   const at = target === undefined ? -1 : items.indexOf(target);
   return at >= 0 && at <= n;
 };
+
+/** How many of a patch's words there is room for: only plain instructions make room. */
+function room(items: readonly Item[], patch: Item & { kind: 'patch' }): number {
+  const at = patch.target === undefined ? -1 : items.indexOf(patch.target);
+  let count = 0;
+  while (at >= 0 && count < patch.words.length && items[at + count]?.kind === 'word') count++;
+  return count;
+}
+
+/** Size of what writes `count` words: two for the address, three each, and those that tell the caches. */
+const writing = (count: number, by: View): number => 3 + 3 * count + (count > 1 ? 8 : 5) + (by === 'other' ? 1 : 0) + 1;
 
 /** `target` undefined or gone: the end. */
 function sizeOf(items: readonly Item[], item: Item, n: number): number {
@@ -67,11 +111,15 @@ function sizeOf(items: readonly Item[], item: Item, n: number): number {
     case 'branch':
       return decode(item.word)?.row.flow === 'call' || backward(items, item.target, n) ? 3 : 1;
     case 'indirect':
-      return 4;
+      return item.view ? 5 : 4;
     case 'ret':
       return 3;
-    case 'patch':
-      return item.target !== undefined && items.includes(item.target) ? PATCH_WORDS : 0;
+    case 'patch': {
+      const count = room(items, item);
+      return count === 0 ? 0 : writing(count, item.by);
+    }
+    case 'generate':
+      return writing(item.words.length + 1, item.by) + (item.counter === undefined ? 0 : 1) + 1;
     case 'loop':
       return items.includes(item.head) ? 2 : 1;
   }
@@ -87,9 +135,16 @@ export function assemble(program: Program): number[] {
     at += sizeOf(items, item, n);
   });
   const end = at;
+  // Generated functions stand across the page's end when the program leaves room there, else at the code's end.
+  const middle = CODE_BYTES / 2 - 4 * 6 - program.start;
+  const slots = (middle > 4 * end && middle > 0 ? middle : CODE_BYTES - 4 * SLOTS * SLOT_WORDS - program.start) / 4;
   const words: number[] = [];
-  const distance = (target: Item | undefined): number =>
-    (target === undefined ? end : (place.get(target) ?? end)) - words.length;
+  const placeOf = (target: Item | undefined): number => (target === undefined ? end : (place.get(target) ?? end));
+  const distance = (target: Item | undefined): number => placeOf(target) - words.length;
+  const adr = (register: number, at: number): void => {
+    const offset = 4 * (at - words.length);
+    words.push(0x10000000 | (((offset >> 2) & 0x7ffff) << 5) | register);
+  };
   const fuel = (): void => {
     words.push(0xd1000400 | (FUEL << 5) | FUEL);
     words.push(0xb4000000 | ((end - words.length) << 5) | FUEL);
@@ -98,6 +153,28 @@ export function assemble(program: Program): number[] {
     const field = decode(word)!.row.fields.find((f) => f.name === 'imm26' || f.name === 'imm19' || f.name === 'imm14')!;
     const mask = ((2 ** field.width - 1) << field.lsb) >>> 0;
     words.push((word & ~mask) | ((distance(target) << field.lsb) & mask));
+  };
+  /** Writes words at a place, by the alias, and tells the caches; leaves the address in X24. */
+  const write = (to: number, list: readonly number[], by: View, counter?: number): void => {
+    adr(24, to);
+    words.push(0xd2a00000 | ((ALIAS >>> 16) << 5) | 25, 0x8b180339);
+    list.forEach((word, k) => {
+      words.push(0x52800000 | ((word & 0xffff) << 5) | 29, 0x72a00000 | ((word >>> 16) << 5) | 29);
+      // BFI into imm12.
+      if (k === 0 && counter !== undefined) words.push(0x33162c00 | (counter << 5) | 29);
+      words.push(0xb9000000 | (k << 10) | (25 << 5) | 29);
+    });
+    if (by === 'other') words.push(EOR_VIEW | (24 << 5) | 24);
+    const base = by === 'alias' ? 25 : 24;
+    const last = 4 * (list.length - 1);
+    // DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB; of the last word's line too.
+    words.push(0xd50b7b20 | base);
+    if (last > 0) words.push(0x91000000 | (last << 10) | (base << 5) | 29, 0xd50b7b20 | 29);
+    words.push(0xd5033b9f, 0xd50b7520 | base);
+    if (last > 0) words.push(0xd50b7520 | 29);
+    words.push(0xd5033b9f, 0xd5033fdf);
+    // No later store may find the alias.
+    words.push(0xd2800019);
   };
   items.forEach((item, n) => {
     switch (item.kind) {
@@ -113,23 +190,30 @@ export function assemble(program: Program): number[] {
         break;
       case 'indirect':
         fuel();
-        words.push(0x10000000 | ((distance(item.target) & 0x7ffff) << 5) | item.register);
+        adr(item.register, placeOf(item.target));
+        if (item.view) words.push(EOR_VIEW | (item.register << 5) | item.register);
         words.push(REGISTER[item.flow] | (item.register << 5));
         break;
       case 'ret':
         fuel();
-        words.push(0xd65f03c0);
+        words.push(RET);
         break;
-      case 'patch':
-        if (sizeOf(items, item, n) === 0) break;
-        words.push(0x10000000 | ((distance(item.target) & 0x7ffff) << 5) | 24);
-        words.push(0xd2a00000 | ((ALIAS >>> 16) << 5) | 25, 0x8b180339);
-        words.push(0x52800000 | ((item.word & 0xffff) << 5) | 29, 0x72a00000 | ((item.word >>> 16) << 5) | 29);
-        // STR; DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB.
-        words.push(0xb900033d, 0xd50b7b38, 0xd5033b9f, 0xd50b7538, 0xd5033b9f, 0xd5033fdf);
-        // No later store may find the alias.
-        words.push(0xd2800019);
+      case 'patch': {
+        const list = item.words.slice(0, room(items, item));
+        if (list.length === 0) break;
+        const at = placeOf(item.target);
+        // Never backward: that costs fuel.
+        const to = item.to === undefined ? end : placeOf(item.to);
+        if ('to' in item) list[0] = 0x14000000 | ((to > at ? to : end) - at);
+        write(at, list, item.by);
         break;
+      }
+      case 'generate': {
+        const at = slots + SLOT_WORDS * (item.slot % SLOTS);
+        write(at, [...item.words, RET], item.by, item.counter);
+        words.push(0xd63f0000 | (24 << 5));
+        break;
+      }
       case 'head':
         words.push(0xd2800000 | (item.count << 5) | item.register);
         break;
@@ -146,6 +230,6 @@ export function assemble(program: Program): number[] {
     }
   });
   words.push(SVC);
-  if (program.start + words.length * 4 > CODE_BYTES) throw new Error('a program is too long');
+  if (program.start + words.length * 4 > CODE_BYTES - 4 * SLOTS * SLOT_WORDS) throw new Error('a program is too long');
   return words.map((w) => w >>> 0);
 }

@@ -23,6 +23,7 @@ const replaced = (program: Program, n: number, item: Item): Program => {
     if (m === n) return item;
     if ((other.kind === 'branch' || other.kind === 'indirect' || other.kind === 'patch') && other.target === old)
       return { ...other, target: item };
+    if (other.kind === 'patch' && other.to === old && old !== undefined) return { ...other, to: item };
     if (other.kind === 'loop' && other.head === old) return { ...other, head: item };
     return other;
   });
@@ -51,6 +52,8 @@ function candidates(program: Program): Program[] {
   });
   if (program.start !== 0) out.push({ ...program, start: 0 });
   const { state } = program;
+  if (state.interrupts) out.push({ ...program, state: { ...state, interrupts: false } });
+  if (state.level !== 0) out.push({ ...program, state: { ...state, level: 0 } });
   state.x.forEach((value, r) => {
     if (value === 0n || r >= 19) return;
     const x = state.x.slice();
@@ -119,7 +122,7 @@ export function report(program: Program, qemu: Machine, ours: Machine): string {
   return [
     names.join('; '),
     ...disassemble(words, codeOf(0) + program.start),
-    `sp=${state.sp.toString(16)} nzcv=${state.nzcv} fpcr=${state.fpcr.toString(16)} fpsr=${state.fpsr.toString(16)} ${registers.join(' ')}`,
+    `EL${state.level}${state.interrupts ? ' interrupts' : ''} sp=${state.sp.toString(16)} nzcv=${state.nzcv} fpcr=${state.fpcr.toString(16)} fpsr=${state.fpsr.toString(16)} ${registers.join(' ')}`,
     ...lines,
   ].join('\n');
 }

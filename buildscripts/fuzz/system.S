@@ -2,6 +2,8 @@
 // noted in X27 and return to the next instruction until X28 is used up; HVC #0x7ff at EL1 or EL2 ends a case. Then everything is
 // read back. X27–X30 are the harness's. Addresses: system.ts.
 
+#include "common.S"
+
 #define CASES       0x40220000
 #define RESULT      0x40220010		// where the running case's result goes
 #define NEXT        0x40220018
@@ -49,19 +51,7 @@ next:
 	msr	hcr_el2, x0
 	isb
 	mov	x30, x20
-	ldp	x0, x1, [x30]
-	ldp	x2, x3, [x30, #16]
-	ldp	x4, x5, [x30, #32]
-	ldp	x6, x7, [x30, #48]
-	ldp	x8, x9, [x30, #64]
-	ldp	x10, x11, [x30, #80]
-	ldp	x12, x13, [x30, #96]
-	ldp	x14, x15, [x30, #112]
-	ldp	x16, x17, [x30, #128]
-	ldp	x18, x19, [x30, #144]
-	ldp	x20, x21, [x30, #160]
-	ldp	x22, x23, [x30, #176]
-	ldp	x24, x25, [x30, #192]
+	x0_to_x25 ldp, x30
 	ldp	x26, x27, [x30, #208]
 	ldp	x28, x29, [x30, #224]
 	eret
@@ -69,19 +59,7 @@ next:
 save:
 	ldr	x30, =RESULT
 	ldr	x30, [x30]
-	stp	x0, x1, [x30]
-	stp	x2, x3, [x30, #16]
-	stp	x4, x5, [x30, #32]
-	stp	x6, x7, [x30, #48]
-	stp	x8, x9, [x30, #64]
-	stp	x10, x11, [x30, #80]
-	stp	x12, x13, [x30, #96]
-	stp	x14, x15, [x30, #112]
-	stp	x16, x17, [x30, #128]
-	stp	x18, x19, [x30, #144]
-	stp	x20, x21, [x30, #160]
-	stp	x22, x23, [x30, #176]
-	stp	x24, x25, [x30, #192]
+	x0_to_x25 stp, x30
 	stp	x26, x27, [x30, #208]
 	str	x28, [x30, #224]
 	mov	x21, x30
@@ -100,16 +78,8 @@ save:
 	add	x21, x21, #STATE_SIZE
 	b	next
 
-// PSCI SYSTEM_OFF.
 off:
-	ldr	x0, =0x84000008
-	smc	#0
-	b	off
-
-	.macro	note register
-	mrs	x29, \register
-	eor	x27, x29, x27, ror #7
-	.endm
+	power_off
 
 // QEMU 7.2 clears NZCV where an exception is taken; the architecture leaves them.
 // X30: what there is from the preferred return address to the next instruction; 0 after SVC and HVC (EC 0x15, 0x16), and for
@@ -159,23 +129,14 @@ skip1:	msr	nzcv, xzr
 	msr	elr_el1, x29
 	eret
 
-	.balign	2048
-vectors2:
-	.set	n, 0
-	.rept	16
-	mov	x29, #n
+	.macro	entry2
+	mov	x29, #vector
 	b	skip2
-	.balign	128
-	.set	n, n + 1
-	.endr
-	.globl	vectors1
-	.balign	2048
-vectors1:
-	.set	n, 0
-	.rept	16
-	mov	x29, #(n + 32)
+	.endm
+	.macro	entry1
+	mov	x29, #(vector + 32)
 	b	skip1
-	.balign	128
-	.set	n, n + 1
-	.endr
+	.endm
+	vector_table vectors2, entry2
+	vector_table vectors1, entry1
 	.ltorg

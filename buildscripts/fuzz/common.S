@@ -1,0 +1,46 @@
+// What the harnesses of the fuzzers share.
+
+	.arch	armv8.5-a
+
+// LDP or STP of X0 to X25.
+	.macro	x0_to_x25 op, base
+	\op	x0, x1, [\base]
+	\op	x2, x3, [\base, #16]
+	\op	x4, x5, [\base, #32]
+	\op	x6, x7, [\base, #48]
+	\op	x8, x9, [\base, #64]
+	\op	x10, x11, [\base, #80]
+	\op	x12, x13, [\base, #96]
+	\op	x14, x15, [\base, #112]
+	\op	x16, x17, [\base, #128]
+	\op	x18, x19, [\base, #144]
+	\op	x20, x21, [\base, #160]
+	\op	x22, x23, [\base, #176]
+	\op	x24, x25, [\base, #192]
+	.endm
+
+// Adds a register to the sum of the exceptions, X27; X29 is lost.
+	.macro	note register
+	mrs	x29, \register
+	eor	x27, x29, x27, ror #7
+	.endm
+
+// A vector table whose entries are the macro `entry`; `vector` is the entry's number.
+	.macro	vector_table name, entry
+	.balign	2048
+	.globl	\name
+\name:
+	.set	vector, 0
+	.rept	16
+	\entry
+	.balign	128
+	.set	vector, vector + 1
+	.endr
+	.endm
+
+// The end: PSCI SYSTEM_OFF. Results that a run did not reach stay zero.
+	.macro	power_off
+	ldr	x0, =0x84000008
+	smc	#0
+	b	.
+	.endm
