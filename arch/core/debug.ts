@@ -176,6 +176,7 @@ export class Debug {
     const el = currentEl(core);
     if (!debugEnabledFrom(core, el, (low(core, F.PSTATE) & PSTATE.D) !== 0)) return undefined;
     const va = (BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0);
+    let found: Trap | undefined;
     for (let n = 0; n < WATCHPOINTS; n++) {
       const wcr = low(core, WCR[n]!);
       if ((wcr & 1) === 0) continue;
@@ -187,9 +188,12 @@ export class Debug {
       if ((wcr & (1 << 20)) !== 0 && !this.linked(core, (wcr >> 16) & 15)) continue;
       const target = routeDebug(core);
       const iss = FSC_DEBUG | (load ? 0 : WNR) | (o.maintenance === true ? CM | WNR : 0);
-      return { target, esr: esr(EC.WATCHPOINT_LOWER + (el === target ? 1 : 0), iss), far };
+      const trap = { target, esr: esr(EC.WATCHPOINT_LOWER + (el === target ? 1 : 0), iss), far };
+      // An atomic access counts as a read where its read alone would have met a watchpoint.
+      if (load) return trap;
+      found ??= trap;
     }
-    return undefined;
+    return found;
   }
 
   /** The first byte of a range that watchpoint `n` watches. */

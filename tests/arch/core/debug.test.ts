@@ -57,6 +57,18 @@ test('at the EL that takes them KDE and PSTATE.D decide; above it nothing is tak
   expect(debug.stepping).toBe(false);
 });
 
+test('an atomic access that meets two watchpoints is reported as a read if one of them watches reads (ISS.WnR)', () => {
+  const { core, debug } = debugged();
+  // Stores in front, loads behind.
+  core.set('DBGWCR0_EL1', 0x1ff5n);
+  core.set('DBGWVR1_EL1', 0x2000n);
+  core.set('DBGWCR1_EL1', 0x1fedn);
+  debug.update(core);
+  const esrOf = (reads: boolean, writes: boolean): number | undefined =>
+    debug.watchpoint(core, 0, 0x2000, 8, { reads, writes })?.esr;
+  expect([esrOf(true, true), esrOf(false, true), esrOf(true, false)]).toEqual([0xd200_0022, 0xd200_0062, 0xd200_0022]);
+});
+
 test('a page with a watched byte is kept out of the TLB, its neighbours are not', () => {
   const { core, debug } = debugged();
   core.set('DBGWVR0_EL1', 0x2ff8n);
