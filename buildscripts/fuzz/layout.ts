@@ -70,7 +70,8 @@ export function writeTables(ram: Buffer): void {
   ram.writeBigUInt64LE(table(3), at(0, (RAM + ALIAS) / 2 ** 30));
   ram.writeBigUInt64LE(table(4), at(0, (RAM + OTHER_VIEW) / 2 ** 30));
   ram.writeBigUInt64LE(table(3), at(0, (RAM + OTHER_VIEW + ALIAS) / 2 ** 30));
-  for (let n = 0; n < RAM_BYTES >>> 21; n++) {
+  // Not what QEMU leaves at the start.
+  for (let n = 1; n < RAM_BYTES >>> 21; n++) {
     const pa = RAM + n * 0x200000;
     let block = BigInt(pa) | BigInt(BLOCK);
     if (pa >= CODE) block |= AP_READ_ONLY;

@@ -47,6 +47,10 @@ export function assemble(source: string): Buffer {
 
 /** qemu-system-aarch64 with RAM in a file that both see. */
 export class Qemu implements Machine {
+  /** Major version. */
+  readonly version = Number(
+    /version (\d+)/.exec(execFileSync('qemu-system-aarch64', ['--version'], { encoding: 'utf8' }))?.[1],
+  );
   private readonly folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fuzz-'));
   private readonly ram = join(this.folder, 'ram');
 

@@ -7,7 +7,7 @@ import { MMU_BATCH, MmuFuzzer } from './mmu.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { report, shrink } from './shrink.ts';
-import { SystemFuzzer } from './system.ts';
+import { SYSTEM_BATCH, SystemFuzzer } from './system.ts';
 import { words } from './words.ts';
 
 const USAGE = `npm run fuzz -- WHAT [--cases N] [--seed S] [--batch N] [--keep N]
@@ -109,18 +109,14 @@ interface Fuzzer<Case> {
   report(c: Case, qemu: Machine, ours: Machine): string;
 }
 
-async function compare<Case>(
-  fuzzer: Fuzzer<Case>,
-  most: number,
-  prepare?: (qemu: Machine, ours: Machine) => void,
-): Promise<number> {
+async function compare<Case>(make: (qemu: Qemu, ours: Machine) => Fuzzer<Case>, most: number): Promise<number> {
   const qemu = new Qemu();
   const ours = new Ours();
+  const fuzzer = make(qemu, ours);
   let mismatches = 0;
   let reported = 0;
   let batches = 0;
   try {
-    prepare?.(qemu, ours);
     const [total, seed, keep] = [Number(values.cases), Number(values.seed), Number(values.keep)];
     for (let done = 0; done < total && reported < keep;) {
       const batch = Math.min(Number(values.batch), most, total - done);
@@ -147,16 +143,12 @@ async function compare<Case>(
   return mismatches;
 }
 
-async function system(): Promise<number> {
-  const fuzzer = new SystemFuzzer();
-  return await compare(fuzzer, 4000, (qemu, ours) => fuzzer.calibrate(qemu, ours));
-}
-
 const what = positionals[0];
 if (what === 'cpu') process.exitCode = (await cpu()) > 0 ? 1 : 0;
 else if (what === 'words') process.exitCode = (await words(Number(values.cases), Number(values.seed))) > 0 ? 1 : 0;
-else if (what === 'mmu') process.exitCode = (await compare(new MmuFuzzer(), MMU_BATCH)) > 0 ? 1 : 0;
-else if (what === 'system') process.exitCode = (await system()) > 0 ? 1 : 0;
+else if (what === 'mmu') process.exitCode = (await compare((qemu) => new MmuFuzzer(qemu), MMU_BATCH)) > 0 ? 1 : 0;
+else if (what === 'system')
+  process.exitCode = (await compare((qemu, ours) => new SystemFuzzer(qemu, ours), SYSTEM_BATCH)) > 0 ? 1 : 0;
 else {
   console.error(USAGE);
   process.exitCode = 2;

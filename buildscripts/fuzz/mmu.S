@@ -1,14 +1,29 @@
-// Runs programs at EL1 and EL0 under random translation tables. The code and the vectors of EL1 are in TTBR1's half, the
-// accesses in TTBR0's. Exceptions are noted in X27, cost a unit of X28, and return to the next instruction, or where a fetch
-// aborted to X30. HVC #1 stores X10 at physical address X9, #2 invalidates the IPA in X9, #0x7ff ends a case. X26–X30 are
-// the harness's. Addresses: mmu.ts.
+// Runs programs at EL1 and EL0, or as a host at EL2 and EL0, under random translation tables. The code and the vectors of EL1
+// are in TTBR1's half, the accesses in TTBR0's; a host's harness is in TTBR1's half too while its program runs. Exceptions are
+// noted in X27, cost a unit of X28, and return to the next instruction, or where a fetch aborted to X30. HVC #1 stores X10 at
+// physical address X9, #3 makes X9 VTTBR_EL2, #0x10 on are invalidations of stage 2, #0x20 on AT S12E* of X9, #0x7ff ends a
+// case. X26–X30 are the harness's. Addresses: mmu.ts.
+
+#include "common.S"
 
 #define CASES       0x40220000
 #define POINTERS    0x40220010		// result, next state, cases left, state
+#define TABLES      0x40210000
+#define TEMPLATE    0x40700000
 #define STATES      0x41000000
 #define RESULTS     0x42000000
 #define STATE_SIZE  0x200
+#define AREA        0x48000000
+#define DATA_SIZE   0x20000
+#define HIGH        0xffffff8000000000
+#define RAM         0x40000000
 #define HCR_RW      0x80000000
+#define HCR_HOST    0x488000000		// E2H, TGE, RW
+#define TGE         27
+#define SCTLR_OFF   0x4000000030c50830	// SPINTMASK: no PSTATE.ALLINT
+#define SCTLR_ON    0x4000000030c51835	// C, I, M
+#define TCR_HOST    0x2b5193519		// 39-bit addresses in both halves, 4 KiB, 40 bits
+#define FPEN        (3 << 20)
 
 #define AT_SCTLR    224
 #define AT_TCR      232
@@ -21,24 +36,21 @@
 #define AT_SPSR     288
 #define AT_ELR      296
 #define AT_VBAR     304
-#define AT_AREA     312
-#define AT_LENGTH   320
+#define AT_PAIRS    312
+#define AT_LENGTH   328
 #define AT_ESR      328
 #define AT_CRC      336
 
-	.arch	armv8.5-a
+#define TTBR1_EL2   s3_4_c2_c0_1
+
 	.text
 	.globl	_start
 _start:
-	adr	x0, vectors2
-	msr	vbar_el2, x0
-	mov	x0, #0x33ff
-	msr	cptr_el2, x0
-	ldr	x0, =0x30c50830
+	ldr	x0, =SCTLR_OFF
 	msr	sctlr_el2, x0
 	ldr	x0, =HCR_RW
 	msr	hcr_el2, x0
-	mov	x0, #(3 << 20)
+	mov	x0, #FPEN
 	msr	cpacr_el1, x0
 	msr	mdscr_el1, xzr
 	msr	mdcr_el2, xzr
@@ -56,21 +68,36 @@ next:
 	add	x1, x20, #STATE_SIZE
 	stp	x21, x1, [x0]
 	stp	x22, x20, [x0, #16]
+
+// Data, nothing, descriptors.
+	ldr	x0, =TEMPLATE
+	ldr	x1, =AREA
+	add	x2, x1, #DATA_SIZE
+	ldr	x3, [x20, #AT_LENGTH]
+	add	x3, x3, x1
+1:	ldp	q0, q1, [x0], #32
+	stp	q0, q1, [x1], #32
+	cmp	x1, x2
+	b.ne	1b
+	movi	v0.2d, #0
+2:	stp	q0, q0, [x1], #32
+	stp	q0, q0, [x1], #32
+	cmp	x1, x3
+	b.lo	2b
+	ldp	x0, x1, [x20, #AT_PAIRS]
+3:	ldp	x2, x3, [x0], #16
+	str	x3, [x2]
+	subs	x1, x1, #1
+	b.ne	3b
+
 	.macro	put register, offset
 	ldr	x0, [x20, #\offset]
 	msr	\register, x0
 	.endm
-	put	sctlr_el1, AT_SCTLR
-	put	tcr_el1, AT_TCR
-	put	ttbr0_el1, AT_TTBR0
-	put	ttbr1_el1, AT_TTBR1
-	put	mair_el1, AT_MAIR
-	put	vtcr_el2, AT_VTCR
-	put	vttbr_el2, AT_VTTBR
-	put	spsr_el2, AT_SPSR
-	put	elr_el2, AT_ELR
-	put	vbar_el1, AT_VBAR
-	put	hcr_el2, AT_HCR
+	adr	x0, vectors2
+	msr	vbar_el2, x0
+	ldr	x0, =(FPEN | 0x33ff)
+	msr	cptr_el2, x0
 	msr	esr_el1, xzr
 	msr	far_el1, xzr
 	msr	elr_el1, xzr
@@ -78,46 +105,99 @@ next:
 	msr	par_el1, xzr
 	msr	far_el2, xzr
 	msr	hpfar_el2, xzr
-	clrex
+	put	spsr_el2, AT_SPSR
+	put	elr_el2, AT_ELR
+	ldr	x0, [x20, #AT_HCR]
+	tbnz	x0, #TGE, enter_host
+	put	sctlr_el1, AT_SCTLR
+	put	tcr_el1, AT_TCR
+	put	ttbr0_el1, AT_TTBR0
+	put	ttbr1_el1, AT_TTBR1
+	put	mair_el1, AT_MAIR
+	put	vtcr_el2, AT_VTCR
+	put	vttbr_el2, AT_VTTBR
+	put	vbar_el1, AT_VBAR
+	put	hcr_el2, AT_HCR
+	isb
 	tlbi	alle1
+
+enter:
+	clrex
 	dsb	sy
 	isb
 	ldp	q0, q1, [x20]
 	mov	x30, x20
-	ldp	x0, x1, [x30]
-	ldp	x2, x3, [x30, #16]
-	ldp	x4, x5, [x30, #32]
-	ldp	x6, x7, [x30, #48]
-	ldp	x8, x9, [x30, #64]
-	ldp	x10, x11, [x30, #80]
-	ldp	x12, x13, [x30, #96]
-	ldp	x14, x15, [x30, #112]
-	ldp	x16, x17, [x30, #128]
-	ldp	x18, x19, [x30, #144]
-	ldp	x20, x21, [x30, #160]
-	ldp	x22, x23, [x30, #176]
-	ldp	x24, x25, [x30, #192]
+	x0_to_x25 ldp, x30
 	ldp	x27, x28, [x30, #208]
 	mov	x26, #0
 	mov	x30, #0
 	eret
 
+// The MMU goes on at the code's physical address, which TTBR0's half has until the code is in TTBR1's.
+enter_host:
+	ldr	x0, =HCR_HOST
+	msr	hcr_el2, x0
+	isb
+	put	TTBR1_EL2, AT_TTBR1
+	put	mair_el2, AT_MAIR
+	ldr	x0, =FPEN
+	msr	cptr_el2, x0
+	ldr	x0, =TABLES
+	msr	ttbr0_el2, x0
+	ldr	x0, =TCR_HOST
+	msr	tcr_el2, x0
+	isb
+	tlbi	alle2
+	dsb	sy
+	isb
+	ldr	x0, =SCTLR_ON
+	msr	sctlr_el2, x0
+	isb
+	adr	x0, 1f
+	ldr	x1, =(HIGH - RAM)
+	add	x0, x0, x1
+	br	x0
+1:	orr	x20, x20, #HIGH
+	adr	x0, vectors2
+	msr	vbar_el2, x0
+	put	ttbr0_el2, AT_TTBR0
+	put	tcr_el2, AT_TCR
+	put	sctlr_el2, AT_SCTLR
+	isb
+	tlbi	alle2
+	b	enter
+
+leave_host:
+	ldr	x29, =SCTLR_ON
+	msr	sctlr_el2, x29
+	ldr	x29, =TABLES
+	msr	ttbr0_el2, x29
+	ldr	x29, =TCR_HOST
+	msr	tcr_el2, x29
+	isb
+	tlbi	alle2
+	dsb	sy
+	isb
+	adr	x29, 1f
+	ldr	x26, =(HIGH - RAM)
+	sub	x29, x29, x26
+	br	x29
+1:	ldr	x29, =SCTLR_OFF
+	msr	sctlr_el2, x29
+	isb
+	ldr	x29, =HCR_RW
+	msr	hcr_el2, x29
+	isb
+
 save:
+	mrs	x29, hcr_el2
+	tbnz	x29, #TGE, leave_host
+	ldr	x29, =HCR_RW
+	msr	hcr_el2, x29
+	isb
 	ldr	x30, =POINTERS
 	ldr	x30, [x30]
-	stp	x0, x1, [x30]
-	stp	x2, x3, [x30, #16]
-	stp	x4, x5, [x30, #32]
-	stp	x6, x7, [x30, #48]
-	stp	x8, x9, [x30, #64]
-	stp	x10, x11, [x30, #80]
-	stp	x12, x13, [x30, #96]
-	stp	x14, x15, [x30, #112]
-	stp	x16, x17, [x30, #128]
-	stp	x18, x19, [x30, #144]
-	stp	x20, x21, [x30, #160]
-	stp	x22, x23, [x30, #176]
-	stp	x24, x25, [x30, #192]
+	x0_to_x25 stp, x30
 	stp	x27, x28, [x30, #208]
 	.macro	get register, offset
 	mrs	x0, \register
@@ -133,35 +213,33 @@ save:
 	get	spsr_el2, AT_SPSR
 	get	elr_el2, AT_ELR
 	get	esr_el2, AT_ESR
-	ldr	x0, =HCR_RW
-	msr	hcr_el2, x0
-	isb
 	ldr	x0, =POINTERS
 	ldp	x1, x20, [x0]
 	ldp	x22, x2, [x0, #16]
 	mov	x21, x30
-	ldp	x3, x4, [x2, #AT_AREA]
+// The sum of data and of the descriptors.
 	mov	w5, #0
+	ldr	x3, =AREA
+	add	x4, x3, #DATA_SIZE
 1:	ldp	x6, x7, [x3], #16
 	crc32x	w5, w5, x6
 	crc32x	w5, w5, x7
-	subs	x4, x4, #16
-	b.gt	1b
+	cmp	x3, x4
+	b.ne	1b
+	ldp	x3, x4, [x2, #AT_PAIRS]
+2:	ldr	x6, [x3], #16
+	ldr	x6, [x6]
+	crc32x	w5, w5, x6
+	subs	x4, x4, #1
+	b.ne	2b
 	str	x5, [x21, #AT_CRC]
 	add	x21, x21, #STATE_SIZE
 	b	next
 
 off:
-	ldr	x0, =0x84000008
-	smc	#0
-	b	off
+	power_off
 
-	.macro	note register
-	mrs	x29, \register
-	eor	x27, x29, x27, ror #7
-	.endm
-// X29 = the class of the syndrome in X29; flags: a fetch aborted, or SVC and HVC (NZCV are the program's no more: it does
-// not keep them across accesses).
+// Flags: a fetch aborted, or SVC and HVC (NZCV are the program's no more: it does not keep them across accesses).
 	.macro	resume elr, esr
 	mrs	x29, \esr
 	lsr	x29, x29, #26
@@ -180,35 +258,99 @@ off:
 
 skip2:
 	mrs	x26, esr_el2
-	movz	w29, #0x7ff
-	movk	w29, #0x5a00, lsl #16
+	lsr	x29, x26, #26
+	cmp	x29, #0x16
+	b.ne	1f
+	and	w26, w26, #0xffff
+	mov	w29, #0x7ff
 	cmp	w26, w29
 	b.eq	save
-	movz	w29, #1
-	movk	w29, #0x5a00, lsl #16
-	cmp	w26, w29
+	cmp	w26, #1
 	b.eq	store
-	add	w29, w29, #1
-	cmp	w26, w29
-	b.eq	invalidate
-	note	far_el2
+	cmp	w26, #3
+	b.eq	select
+	cmp	w26, #0x10
+	b.lo	1f
+	cmp	w26, #0x24
+	b.lo	operate
+1:	note	far_el2
 	note	hpfar_el2
 	note	spsr_el2
 	note	elr_el2
-	note	esr_el2
-	subs	x28, x28, #1
+// QEMU 7.2 gives a host's own aborts an instruction syndrome, which only those of stage 2 have.
+	mrs	x29, hcr_el2
+	tbz	x29, #TGE, 2f
+	mrs	x26, esr_el2
+	ubfx	w29, w26, #27, #5
+	cmp	w29, #(0x24 >> 1)
+	b.ne	2f
+	bfi	x26, xzr, #14, #11
+	msr	esr_el2, x26
+	eor	x27, x26, x27, ror #7
+	b	3f
+2:	note	esr_el2
+3:	subs	x28, x28, #1
 	b.le	save
 	resume	elr_el2, esr_el2
+
 store:
-	str	x10, [x9]
+	mrs	x29, hcr_el2
+	tst	x29, #(1 << TGE)
+	orr	x29, x9, #HIGH
+	csel	x29, x29, x9, ne
+	str	x10, [x29]
 	dsb	sy
 	eret
-invalidate:
-	tlbi	ipas2e1is, x9
+
+select:
+	msr	vttbr_el2, x9
+	isb
+	eret
+
+operate:
+	adr	x29, operations - 0x80
+	add	x29, x29, x26, lsl #3
+	br	x29
+	.macro	by_address op
+	tlbi	\op, x9
+	b	stage1
+	.endm
+	.macro	whole op
+	tlbi	\op
+	b	done
+	.endm
+	.macro	translate op
+	at	\op, x9
+	b	translated
+	.endm
+operations:
+	.irp	op, ipas2e1, ipas2e1is, ipas2e1os, ipas2le1, ipas2le1is, ipas2le1os
+	by_address \op
+	.endr
+	.irp	op, ripas2e1, ripas2e1is, ripas2e1os, ripas2le1, ripas2le1is, ripas2le1os
+	by_address \op
+	.endr
+	.irp	op, vmalls12e1, vmalls12e1is, alle1, alle1os
+	whole	\op
+	.endr
+	.irp	op, s12e1r, s12e1w, s12e0r, s12e0w
+	translate \op
+	.endr
+// What combines both stages goes by another invalidation.
+stage1:
 	dsb	sy
 	tlbi	vmalle1is
+done:
 	dsb	sy
 	isb
+	eret
+// PAR_EL1 without SH: see `differences`.
+translated:
+	isb
+	mrs	x29, par_el1
+	tbnz	x29, #0, 1f
+	and	x29, x29, #~0x180
+1:	eor	x27, x29, x27, ror #7
 	eret
 
 skip1:
@@ -221,19 +363,16 @@ skip1:
 	hvc	#0x7ff
 1:	resume	elr_el1, esr_el1
 
-	.balign	2048
-vectors2:
-	.rept	16
+// QEMU 7.2 clears NZCV where an exception is taken; the architecture leaves them.
+	.macro	entry2
 	msr	nzcv, xzr
 	b	skip2
-	.balign	128
-	.endr
-	.balign	2048
-	.globl	vectors1
-vectors1:
-	.rept	16
+	.endm
+	.macro	entry1
 	msr	nzcv, xzr
 	b	skip1
-	.balign	128
-	.endr
+	.endm
 	.ltorg
+	vector_table vectors2, entry2
+	.org	0x1000
+	vector_table vectors1, entry1

@@ -18,6 +18,7 @@ const RESULTS = 0x42000000;
 const STATE_BYTES = 0x400;
 const CODE = 0x48000000;
 const CODE_BYTES = 0x1000;
+export const SYSTEM_BATCH = 4000;
 const VECTORS1 = 0x40201000;
 const DATA = 0x40600000;
 const AT = { x: 0, hcr: 248, sp: 256, sysregs: 272 } as const;
@@ -174,6 +175,10 @@ export class SystemFuzzer {
   /** Whether its debug exceptions may be on. Then MDCR_EL2.TDE is off: steps at a vector would show the NZCV that QEMU clears. */
   private debugging = false;
 
+  constructor(qemu: Machine, ours: Machine) {
+    this.calibrate(qemu, ours);
+  }
+
   run(machine: Machine, cases: readonly SystemCase[]): Buffer {
     const count = Buffer.alloc(8);
     count.writeBigUInt64LE(BigInt(cases.length));
@@ -228,7 +233,7 @@ export class SystemFuzzer {
    * Finds which bits of each register keep a value on both machines.
    * @returns lines about the bits that only one keeps
    */
-  calibrate(qemu: Machine, ours: Machine): string[] {
+  private calibrate(qemu: Machine, ours: Machine): string[] {
     const cases: SystemCase[] = [];
     for (const ones of [true, false]) {
       for (const { name } of SYSREGS) {

@@ -1,0 +1,288 @@
+import { AREA, DATA_BYTES, type Place, type Tables } from './mmu-tables.ts';
+import type { Random } from './random.ts';
+
+/** One step of a program. */
+export type MmuItem = readonly number[];
+
+/** What the programs of a case are made of. */
+export interface Setting {
+  /** In the EL2&0 regime, at EL2 and EL0. */
+  readonly host: boolean;
+  readonly tables: Tables;
+  /** Offsets of the first tables of each address space, and its ASID. */
+  readonly spaces: readonly { readonly root: number; readonly asid: bigint }[];
+  /** VTTBR_EL2 of each stage 2. */
+  readonly vttbrs: readonly bigint[];
+  /** TCR_EL1.{HA,HD}, in place. */
+  readonly hafdbs: bigint;
+  /** Accesses that must be aligned may be unaligned: there is no FEAT_LSE2 to allow some of them. */
+  readonly unaligned: boolean;
+  /** A host's TLBI (R)VA(L)E2 may be there. QEMU 7.2 leaves the EL2&0 regime alone then (DDI 0487, TLBI VAE2). */
+  readonly vae2: boolean;
+}
+
+export const ttbr = (space: { root: number; asid: bigint }): bigint => BigInt(AREA + space.root) | (space.asid << 48n);
+
+/** X0 to X7 are addresses, X8 to X10 the items', X11 to X23 data, X24 the sum of PAR_EL1, X25 scratch. */
+const [ARGUMENT, ADDRESS, DESCRIPTOR, SUM, SCRATCH] = [8, 9, 10, 24, 25] as const;
+
+/** HVC's of mmu.S: a store, another VTTBR_EL2, an invalidation of stage 2 (16 of them), AT S12E* (4). */
+const HVC = { STORE: 1, VTTBR: 3, STAGE2: 0x10, AT: 0x20 } as const;
+const hvc = (n: number): number => (0xd4000002 | (n << 5)) >>> 0;
+/** Of HVC.STAGE2 by kind: IPAS2E1, IPAS2LE1, their range forms (each for PE, IS and OS), VMALLS12E1 (2), ALLE1 (2). */
+const [STAGE2_RANGE, STAGE2_VMID, STAGE2_ALL] = [6, 12, 14] as const;
+
+const DSB = 0xd5033f9f;
+const ISB = 0xd5033fdf;
+
+export const mov = (register: number, value: bigint): number[] => {
+  const words = [0, 1, 2, 3].map(
+    (k) =>
+      ((k === 0 ? 0xd2800000 : 0xf2800000) |
+        (k << 21) |
+        (Number((value >> BigInt(16 * k)) & 0xffffn) << 5) |
+        register) >>>
+      0,
+  );
+  return words.filter((_, k) => k === 0 || ((value >> BigInt(16 * k)) & 0xffffn) !== 0n);
+};
+
+/** MOV of exactly two words. */
+function padded(register: number, value: bigint): number[] {
+  const words = mov(register, value);
+  return words.length === 2 ? words : [...words, 0xd503201f];
+}
+
+/** SPSR for an exception level: EL0 or the regime's other one. NZCV 0, DAIF set; PAN and UAO now and then. */
+export function pstate(r: Random, host: boolean, privileged: boolean): number {
+  const mode = privileged ? (host ? 9 : 5) : 0;
+  return (mode | 0x3c0 | (r.once(3) ? 1 << 22 : 0) | (r.once(4) ? 1 << 23 : 0)) >>> 0;
+}
+
+/** By TLBI's shareability: CRm of the single and of the range operations; OS, IS, own. */
+const DOMAINS = [
+  [1, 5],
+  [3, 2],
+  [7, 6],
+] as const;
+const tlbi = (op1: number, crm: number, op2: number): number =>
+  (0xd5088000 | (op1 << 16) | (crm << 8) | (op2 << 5) | ARGUMENT) >>> 0;
+
+/** The argument of a range operation that covers a page: BaseADDR, NUM, SCALE and TG. */
+function range(r: Random, granule: number, address: bigint): bigint {
+  const scale = r.once(10) ? 2 : r.below(2);
+  const num = r.below(32);
+  const length = (num + 1) * 2 ** (5 * scale + 1);
+  const page = address >> BigInt(granule);
+  const back = BigInt(r.below(Math.min(length, 64)));
+  const base = (page > back ? page - back : 0n) & 0x1f_ffff_ffffn;
+  const tg = { 12: 1n, 14: 2n, 16: 3n }[granule as 12 | 14 | 16];
+  return (tg << 46n) | (BigInt(scale) << 44n) | (BigInt(num) << 39n) | base;
+}
+
+export class Programs {
+  private readonly r: Random;
+  private readonly x: BigUint64Array;
+  private readonly s: Setting;
+
+  /** @param x what X0 to X7 hold: addresses */
+  constructor(r: Random, x: BigUint64Array, setting: Setting) {
+    this.r = r;
+    this.x = x;
+    this.s = setting;
+  }
+
+  item(): MmuItem | undefined {
+    const { r, s } = this;
+    const base = r.below(8);
+    const rt = 11 + r.below(13);
+    const at = (word: number): number => (word | (base << 5) | rt) >>> 0;
+    switch (r.below(12)) {
+      case 0:
+      case 1:
+      case 2:
+        // LDR, LDRB, LDRH, LDRSW, LDUR, LDP, LDR Q, LDTR, LDTRB; LDAR, LDXR.
+        if (r.once(5)) return this.aligned(base, rt, r.pick([0xc8dffc00, 0xc85f7c00]));
+        return [
+          at(
+            r.pick([
+              0xf9400000,
+              0x39400000,
+              0x79400000,
+              0xb9800000,
+              0xf8403000,
+              0xa9400000 | (SCRATCH << 10),
+              0x3dc00000,
+              0xf8400800,
+              0x38400800,
+            ]),
+          ),
+        ];
+      case 3:
+      case 4:
+      case 5:
+        // STR Q: within a page, for what a store leaves before a page that faults is not said.
+        if (r.once(8)) return [(0x927cec00 | (base << 5) | SCRATCH) >>> 0, 0x3d800000 | (SCRATCH << 5) | r.below(2)];
+        // STLR; STR, STRB, STRH, STUR, STTR, STTRB.
+        if (r.once(7)) return this.aligned(base, rt, 0xc89ffc00);
+        return [at(r.pick([0xf9000000, 0x39000000, 0x79000000, 0xf8003000, 0xf8000800, 0x38000800, 0xb9000000]))];
+      case 6:
+        // LDADD, SWP, CAS. QEMU makes them of a read and a write: with stage 2 it may find a fault of the read there before stage
+        // 1's of the write, with TCR_EL1.HA it sets the access flag where the write faults.
+        if (s.vttbrs.length > 0 || s.hafdbs !== 0n) return undefined;
+        return this.aligned(base, rt, r.pick([0xf8200000, 0xf8208000, 0xc8a07c00]) | ((rt === 11 ? 12 : 11) << 16));
+      case 7:
+        return this.translation(base);
+      case 8:
+        // A call of the page's words that are RET: by RET, for BLR leaves PSTATE.BTYPE where there is FEAT_BTI.
+        return [(0x9274cc00 | (base << 5) | SCRATCH) >>> 0, 0xb2760739, 0x10000000 | (2 << 5) | 30, 0xd65f0320];
+      case 9:
+        // PAN, UAO, or the other level.
+        if (r.once(2)) return [(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0];
+        return [
+          0x10000000 | (6 << 5) | SCRATCH,
+          0xd5184020 | SCRATCH,
+          ...padded(SCRATCH, BigInt(pstate(r, s.host, r.once(2)))),
+          0xd5184000 | SCRATCH,
+          0xd69f03e0,
+        ];
+      case 10:
+        if (s.spaces.length > 1 && r.once(2)) return [...mov(ADDRESS, ttbr(r.pick(s.spaces))), 0xd5182009, ISB];
+        return s.tables.places.length === 0 ? undefined : this.change(r.pick(s.tables.places), rt);
+      case 11:
+        if (s.vttbrs.length === 0) return undefined;
+        return r.once(3) ? this.selectStage2(r.below(s.vttbrs.length)) : this.change2(rt);
+      default:
+        return undefined;
+    }
+  }
+
+  /** An access whose address must be aligned. */
+  private aligned(base: number, rt: number, word: number): number[] {
+    if (this.s.unaligned && this.r.once(4)) return [(word | (base << 5) | rt) >>> 0];
+    return [(0x927df000 | (base << 5) | SCRATCH) >>> 0, (word | (SCRATCH << 5) | rt) >>> 0];
+  }
+
+  /** AT, and PAR_EL1 into the sum. */
+  private translation(base: number): number[] {
+    const { r, s } = this;
+    // S12E1R, S12E1W, S12E0R, S12E0W, of an EL1 that has a stage 2. The sum is mmu.S's.
+    if (s.vttbrs.length > 0 && r.once(3)) return [0xaa0003e0 | (base << 16) | ADDRESS, hvc(HVC.AT + this.direction(4))];
+    // S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP, S1E1WP; S1E2R and S1E2W for a host.
+    const kind = this.direction(s.host ? 8 : 6);
+    const word = (kind < 4 ? 0xd5087800 : kind < 6 ? 0xd5087900 : 0xd50c7800) | ((kind < 4 ? kind : kind & 1) << 5);
+    return [
+      (word | base) >>> 0,
+      ISB,
+      0xd5387400 | SCRATCH,
+      // SH of Device and Non-cacheable memory: see `differences`.
+      0x37000000 | (2 << 5) | SCRATCH,
+      0x9277f400 | (SCRATCH << 5) | SCRATCH,
+      0xcac01c00 | (SUM << 16) | (SCRATCH << 5) | SUM,
+    ].map((w) => w >>> 0);
+  }
+
+  /** Of writes only where no dirty state is kept, which AT leaves alone and QEMU does not. */
+  private direction(kinds: number): number {
+    const kind = this.r.below(kinds);
+    return this.s.hafdbs === 0n && this.s.vttbrs.length === 0 ? kind : kind & ~1;
+  }
+
+  private store(place: Place, value: bigint): number[] {
+    return [...mov(ADDRESS, BigInt(AREA + place.offset)), ...mov(DESCRIPTOR, value), hvc(HVC.STORE)];
+  }
+
+  private selectStage2(n: number): number[] {
+    return [...mov(ADDRESS, this.s.vttbrs[n]!), hvc(HVC.VTTBR)];
+  }
+
+  /** A descriptor of stage 1 is broken, invalidated, made anew; with accesses before, between and after. */
+  private change(place: Place, rt: number): MmuItem | undefined {
+    const { r, s } = this;
+    const old = s.tables.descriptors.get(place.offset)!;
+    if ((old & 1n) === 0n) return undefined;
+    const touch = this.touch(place.address, rt);
+    const fresh = place.leaf ? s.tables.leaf(place.tree, place.level, place.address) : old;
+    const everywhere = s.vttbrs.length > 1;
+    // Translations of the other VMID's stay: all of them go, or one by one.
+    const invalidate = !everywhere
+      ? this.invalidate(place)
+      : r.once(2)
+        ? [hvc(HVC.STAGE2 + STAGE2_ALL + r.below(2))]
+        : s.vttbrs.flatMap((_, n) => [...this.selectStage2(n), ...this.invalidate(place)]);
+    return [...touch, ...this.store(place, 0n), ...invalidate, ...touch, ...this.store(place, fresh), ...touch];
+  }
+
+  private change2(rt: number): MmuItem | undefined {
+    const { r, s } = this;
+    const n = r.below(s.vttbrs.length);
+    const places = s.tables.places2[n]!;
+    if (places.length === 0) return undefined;
+    const place = r.pick(places);
+    const touch = this.touch(place.address, rt);
+    const fresh = s.tables.leaf2(place.tree, place.level, place.address);
+    return [
+      ...this.selectStage2(n),
+      ...touch,
+      ...this.store(place, 0n),
+      ...this.invalidate2(place),
+      ...touch,
+      ...this.store(place, fresh),
+      ...touch,
+    ];
+  }
+
+  /** A load or store at one of the addresses in the same page, mostly that is the page of `address` in the tables. */
+  private touch(address: bigint, rt: number): number[] {
+    const mask = BigInt(DATA_BYTES - 1) & ~0xfffn;
+    const near = [0, 1, 2, 3, 4, 5, 6, 7].filter((n) => ((this.x[n]! ^ address) & mask) === 0n);
+    if (near.length === 0) return [];
+    return [((this.r.once(2) ? 0xb9400000 : 0xb9000000) | (this.r.pick(near) << 5) | rt) >>> 0];
+  }
+
+  /** An invalidation that covers what a descriptor translates, in the current VMID: TLBI, DSB, ISB. */
+  private invalidate(place: Place): number[] {
+    const { r, s } = this;
+    const [single, many] = r.pick(DOMAINS);
+    const page = (place.address >> 12n) & 0xfff_ffff_ffffn;
+    const each = (argument: bigint, words: readonly number[]): number[] =>
+      s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
+    const { granule } = place.tree;
+    const ways = [
+      // VMALLE1; a host's ALLE2.
+      () => [tlbi(0, single, 0)],
+      ...(s.host ? [() => [tlbi(4, single, 0)]] : []),
+      // ASIDE1, which leaves global ones: with one address space there may be some.
+      ...(s.spaces.length > 1 ? [() => each(0n, [tlbi(0, single, 2)])] : []),
+    ];
+    if (place.leaf) {
+      ways.push(
+        // VAAE1, VAALE1, VAE1, VALE1.
+        () => [...mov(ARGUMENT, page), tlbi(0, single, r.pick([3, 7]))],
+        () => each(page, [tlbi(0, single, r.pick([1, 5]))]),
+        // RVAAE1, RVAALE1, RVAE1, RVALE1.
+        () => [...mov(ARGUMENT, range(r, granule, place.address)), tlbi(0, many, r.pick([3, 7]))],
+        () => each(range(r, granule, place.address), [tlbi(0, many, r.pick([1, 5]))]),
+      );
+      // VAE2, VALE2, RVAE2, RVALE2.
+      if (s.host && s.vae2)
+        ways.push(
+          () => each(page, [tlbi(4, single, r.pick([1, 5]))]),
+          () => each(range(r, granule, place.address), [tlbi(4, many, r.pick([1, 5]))]),
+        );
+    }
+    // A table's limits are in global translations too.
+    const safe = place.leaf ? ways : ways.slice(0, s.host ? 2 : 1);
+    return [...r.pick(safe)(), DSB, ISB];
+  }
+
+  /** The same of stage 2, by mmu.S. */
+  private invalidate2(place: Place): number[] {
+    const { r } = this;
+    const kind = r.below(16);
+    if (kind >= STAGE2_VMID) return [hvc(HVC.STAGE2 + kind)];
+    const argument =
+      kind >= STAGE2_RANGE ? range(r, place.tree.granule, place.address) : (place.address >> 12n) & 0xf_ffff_ffffn;
+    return [...mov(ADDRESS, argument), hvc(HVC.STAGE2 + kind)];
+  }
+}
