@@ -312,7 +312,7 @@ class Maker {
     };
   }
 
-  /** What QEMU 7.2 has otherwise (tests/arch/core/qemu-differs.test.ts), or is of features that only it has. */
+  /** What QEMU 7.2 has otherwise (tests/arch/core/differences.test.ts), or is of features that only it has. */
   private unusable(word: number): boolean {
     const key = (word >>> 5) & 0xffff;
     switch (this.row.name) {
