@@ -189,7 +189,8 @@ const NAMES = new Map<number, string>(
 /** What the microkernel did, and the guest's exits by the names of their messages. */
 function kernelStats({ kernel }: System): Pick<MachineStats, 'exits' | 'kernel'> {
   const { faults, ...counts } = kernel.statistics;
-  const exits = [...faults].map(([label, count]): [string, number] => [NAMES.get(label) ?? `${label}`, count]);
+  const exits: [string, number][] = [];
+  faults.forEach((count, label) => exits.push([NAMES.get(label) ?? `${label}`, count]));
   return { exits: Object.fromEntries(exits), kernel: { ...counts } };
 }
 

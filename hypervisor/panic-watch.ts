@@ -13,7 +13,9 @@ const END = `---[ end ${PANIC}`;
 const MAX_LINE = 512;
 
 export class PanicWatch {
-  #line = '';
+  /** What the line being written begins with. */
+  readonly #line = new Uint8Array(MAX_LINE);
+  #length = 0;
   #message: string | undefined;
   #ended = false;
 
@@ -30,11 +32,11 @@ export class PanicWatch {
   /** The next byte from the guest. */
   push(byte: number): void {
     if (byte !== 10) {
-      if (this.#line.length < MAX_LINE && byte !== 13) this.#line += String.fromCharCode(byte);
+      if (this.#length < MAX_LINE && byte !== 13) this.#line[this.#length++] = byte;
       return;
     }
-    const line = this.#line.replace(PREFIX, '');
-    this.#line = '';
+    const line = String.fromCharCode(...this.#line.subarray(0, this.#length)).replace(PREFIX, '');
+    this.#length = 0;
     if (line.startsWith(PANIC)) {
       this.#message = line;
       this.#ended = false;

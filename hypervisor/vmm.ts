@@ -288,7 +288,10 @@ class VirtualMachine {
   /** The earliest counter value at which something is to be done. */
   #deadline(): number {
     let earliest = Math.min(this.#alarm, this.#look);
-    for (const { exits } of this.#cores) if (exits.deadline < earliest) earliest = exits.deadline;
+    for (let n = 0; n < this.#cores.length; n++) {
+      const { deadline } = this.#cores[n]!.exits;
+      if (deadline < earliest) earliest = deadline;
+    }
     return earliest;
   }
 

@@ -28,8 +28,8 @@ export interface KernelStatistics {
   messages: number;
   interrupts: number;
   switches: number;
-  /** By label of `Fault` or `Exit`. */
-  faults: Map<number, number>;
+  /** By label of `Fault` or `Exit`; with holes. */
+  faults: number[];
 }
 
 export interface Context {

@@ -8,7 +8,7 @@ import { messageInfo } from './abi/message.ts';
 import { type Context, copy64, read32, read64, write32 } from './context.ts';
 import { advance, setRegisters } from './faults.ts';
 import { STATE, THREAD, VCPU } from './layout.ts';
-import { copyWord, setResult, setWord, setWordNumber, wordAddress } from './message.ts';
+import { copyWord, setResult, setWord, wordAddress } from './message.ts';
 import { block, makeReady, rotate, setTimer } from './scheduler.ts';
 import { raiseFault } from './ipc.ts';
 
@@ -79,48 +79,48 @@ function describeRegister(k: Context, receiver: number, i: number, frame: number
   else setWord(k, receiver, i, bytes === 4 ? low : low & (2 ** (8 * bytes) - 1));
 }
 
+const CALL_WORDS = [...Array.from({ length: 18 }, (_, n) => F.X + 8 * n), SR.ESR_EL2];
+/** The registers, offsets in a frame, that are the message of an exit, as far as it is no more than that. */
+const DESCRIBED: Readonly<Record<number, readonly number[]>> = {
+  // Word 2 becomes the IPA.
+  [Exit.STAGE2_ABORT]: [SR.ESR_EL2, SR.FAR_EL2, SR.HPFAR_EL2, SR.ELR_EL2, SR.SPSR_EL2],
+  [Exit.SYSREG]: [SR.ESR_EL2, SR.ELR_EL2, SR.SPSR_EL2],
+  [Exit.HVC]: CALL_WORDS,
+  [Exit.SMC]: CALL_WORDS,
+  [Exit.MAINTENANCE]: [],
+  [Exit.VTIMER]: [SR.CNTV_CTL_EL0, SR.CNTV_CVAL_EL0],
+  [Exit.PMU]: [SR.PMOVSSET_EL0],
+  [Exit.OTHER]: [SR.ESR_EL2, SR.FAR_EL2, SR.ELR_EL2, SR.SPSR_EL2],
+};
+
 /** Writes the message of a VCPU's exit to a receiver; X0 of the receiver is left. */
 export function describeExit(k: Context, thread: number, receiver: number, label: number): void {
   const frame = frameOf(k, thread);
   const esr = read32(k, frame + SR.ESR_EL2);
   let length = 0;
-  const put = (...registers: number[]): void => {
-    for (const at of registers) copyWord(k, receiver, length++, frame + at);
-  };
+  const registers = DESCRIBED[label] ?? DESCRIBED[Exit.OTHER]!;
+  for (; length < registers.length; length++) copyWord(k, receiver, length, frame + registers[length]!);
   switch (label) {
     case Exit.STAGE2_ABORT: {
-      put(SR.ESR_EL2, SR.FAR_EL2);
       // HPFAR_EL2.FIPA is IPA[47:12] in bits 39:4.
-      const page = Math.floor(read64(k, frame + SR.HPFAR_EL2) / 16) * 4096;
-      setWordNumber(k, receiver, length++, page + (read32(k, frame + SR.FAR_EL2) & 0xfff));
-      put(SR.ELR_EL2, SR.SPSR_EL2);
+      const low = read32(k, frame + SR.HPFAR_EL2);
+      const high = read32(k, frame + SR.HPFAR_EL2 + 4);
+      const ipa = ((low & ~15) << 8) | (read32(k, frame + SR.FAR_EL2) & 0xfff);
+      setWord(k, receiver, 2, ipa, (high << 8) | (low >>> 24));
       const store = classOf(esr) === EC.DATA_ABORT_LOWER && (esr & ISS.ISV) !== 0 && (esr & ISS.WNR) !== 0;
       const bytes = 1 << ((esr >>> ISS.SAS_SHIFT) & 3);
       describeRegister(k, receiver, length++, frame, store ? (esr >>> ISS.SRT_SHIFT) & 31 : 31, bytes);
       break;
     }
     case Exit.SYSREG:
-      put(SR.ESR_EL2, SR.ELR_EL2, SR.SPSR_EL2);
       describeRegister(k, receiver, length++, frame, (esr >>> 5) & 31, 8);
-      break;
-    case Exit.HVC:
-    case Exit.SMC:
-      for (let n = 0; n < 18; n++) put(F.X + 8 * n);
-      put(SR.ESR_EL2);
       break;
     case Exit.MAINTENANCE: {
       const context = { i32: k.i32, frame };
       for (const value of [misr(context), eisr(context), elrsr(context)]) setWord(k, receiver, length++, value);
       break;
     }
-    case Exit.VTIMER:
-      put(SR.CNTV_CTL_EL0, SR.CNTV_CVAL_EL0);
-      break;
-    case Exit.PMU:
-      put(SR.PMOVSSET_EL0);
-      break;
     default:
-      put(SR.ESR_EL2, SR.FAR_EL2, SR.ELR_EL2, SR.SPSR_EL2);
       break;
   }
   while (length > 0 && wordAddress(k, receiver, length - 1) === 0) length--;

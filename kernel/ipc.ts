@@ -150,7 +150,7 @@ export function reply(k: Context, thread: number, slot: number): Outcome {
 
 /** Sends a fault or exit in a thread's name; the thread stops if nobody can take it. */
 export function raiseFault(k: Context, thread: number, label: number): void {
-  k.stats.faults.set(label, (k.stats.faults.get(label) ?? 0) + 1);
+  k.stats.faults[label] = (k.stats.faults[label] ?? 0) + 1;
   k.hooks.onFault?.(thread, label);
   const slot = thread + THREAD.FAULT_ENDPOINT;
   if (typeOf(k, slot) !== ObjectType.ENDPOINT || (rightsOf(k, slot) & Rights.WRITE) === 0) {

@@ -28,7 +28,7 @@ import { advance } from './faults.ts';
 import { startInterrupts, switchPpis, takeInterrupts } from './interrupts.ts';
 import { raiseFault, suspend, timeOut } from './ipc.ts';
 import { CORE, IRQ, ROOT, THREAD } from './layout.ts';
-import { charge, expiredTimer, firstReady, nextTimer, rotate, turnEnd } from './scheduler.ts';
+import { charge, expiredTimer, firstReady, lastLook, nextTimer, rotate, turnEnd } from './scheduler.ts';
 import { Services } from './services.ts';
 import { systemCall } from './syscall.ts';
 import { stopCycles, takePendingException } from './vcpu.ts';
@@ -66,7 +66,7 @@ export class Kernel {
     messages: 0,
     interrupts: 0,
     switches: 0,
-    faults: new Map(),
+    faults: [],
   };
 
   constructor(processor: Processor, options: KernelOptions) {
@@ -150,18 +150,24 @@ export class Kernel {
         const before = this.#retired();
         if (!this.#runNative(thread, rest)) return 'yield';
         rest -= ENTRY_COST + this.#retired() - before;
-        steps = STEPS_PER_LOOK;
+        // An interrupt that came meanwhile stops the next thread's first instruction, or a service after some steps.
+        this.#tick();
+        steps = 0;
       }
     }
   }
 
   /** Charges the time that passed, wakes whose time has come, takes interrupts. */
   #look(): void {
+    this.#tick();
+    takeInterrupts(this.context, 0);
+  }
+
+  #tick(): void {
     const k = this.context;
     const now = k.processor.counter();
     charge(k, now);
     for (let thread = expiredTimer(k, now); thread !== 0; thread = expiredTimer(k, now)) timeOut(k, thread);
-    takeInterrupts(k, 0);
   }
 
   #retired(): number {
@@ -212,10 +218,9 @@ export class Kernel {
         suspend(k, thread);
         return true;
       }
-      const now = processor.counter();
       const frame = read32(k, thread + THREAD.ACTIVE_FRAME);
       if (vcpu !== 0) switchPpis(k, vcpu);
-      const end = turnEnd(k, thread, now);
+      const end = turnEnd(k, thread, lastLook(k));
       write64(k, frame + SR.CNTHP_CVAL_EL2, end);
       write64(k, frame + SR.CNTHP_CTL_EL2, 1);
       if (processor.frame !== frame) processor.switchFrame(frame);

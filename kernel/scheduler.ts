@@ -84,7 +84,7 @@ export function schedule(k: Context, thread: number, first = false): void {
   if (sched === 0 || read32(k, thread + THREAD.STATE) !== STATE.READY) return;
   if (read64(k, sched + SCHED.BUDGET) === 0) return;
   if (read64(k, sched + SCHED.REMAINING) === 0) {
-    const now = k.processor.counter();
+    const now = lastLook(k);
     const at = read64(k, sched + SCHED.REPLENISH_AT);
     if (now >= at) {
       replenish(k, sched, now);
@@ -127,6 +127,11 @@ export function restartBudget(k: Context, sched: number): void {
   replenish(k, sched, k.processor.counter());
   const thread = read32(k, sched + SCHED.THREAD);
   if (thread !== 0) schedule(k, thread);
+}
+
+/** The counter when the clock was last looked at: what the running thread has done since is not charged yet. */
+export function lastLook(k: Context): number {
+  return read64(k, k.core + CORE.CHARGED);
 }
 
 /** Charges the running thread for the time until `now`. */

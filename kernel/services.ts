@@ -115,7 +115,7 @@ class Environment implements ServiceEnv {
     const u32 = this.#u32;
     if (typeof value === 'number') {
       u32[at] = value;
-      u32[at + 1] = Math.floor(value / 2 ** 32);
+      u32[at + 1] = value >>> 0 === value ? 0 : Math.floor(value / 2 ** 32);
     } else {
       u32[at] = Number(value & 0xffff_ffffn);
       u32[at + 1] = Number((value >> 32n) & 0xffff_ffffn);
@@ -155,6 +155,12 @@ class Environment implements ServiceEnv {
   }
   registerBig(n: number): bigint {
     return this.#getBig(this.#register(n));
+  }
+  registerLow(n: number): number {
+    return this.#u32[this.#register(n)]!;
+  }
+  registerHigh(n: number): number {
+    return this.#u32[this.#register(n) + 1]!;
   }
   setRegister(n: number, value: Word): void {
     this.#set(this.#register(n), value);

@@ -98,12 +98,20 @@ export class DeviceWindow implements OpenWindow {
   readonly #physical: number;
   readonly #rights: number;
   #size: number;
+  /** The device that answers in all of the window, and its offset there; undefined when that is more than one, or none. */
+  readonly #device: MmioDevice | undefined;
+  readonly #offset: number;
 
   constructor(k: Context, physical: number, size: number, rights: number) {
     this.#k = k;
     this.#physical = physical;
     this.#size = size;
     this.#rights = rights;
+    const device = k.processor.bus.device(physical);
+    this.#device = device?.device;
+    this.#offset = device?.offset ?? 0;
+    const last = k.processor.bus.device(physical + size - 4);
+    if (last?.device !== this.#device || last?.offset !== this.#offset + size - 4) this.#device = undefined;
   }
 
   get size(): number {
@@ -114,22 +122,29 @@ export class DeviceWindow implements OpenWindow {
     this.#size = 0;
   }
 
-  #at(offset: number, length: 1 | 2 | 4, right: number): { device: MmioDevice; offset: number } {
+  #check(offset: number, length: 1 | 2 | 4, right: number): void {
     check(offset, length, this.#size);
     if ((this.#rights & right) === 0) throw new WindowError('the capability does not allow this access');
     if (offset % length !== 0) throw new WindowError(`offset ${offset} is not aligned`);
+  }
+
+  #at(offset: number): { device: MmioDevice; offset: number } {
     const at = this.#k.processor.bus.device(this.#physical + offset);
     if (at === undefined) throw new WindowError(`no device answers at offset ${offset}`);
     return at;
   }
 
   #read(offset: number, length: 1 | 2 | 4): number {
-    const at = this.#at(offset, length, Rights.READ);
+    this.#check(offset, length, Rights.READ);
+    if (this.#device !== undefined) return this.#device.read(this.#offset + offset, length);
+    const at = this.#at(offset);
     return at.device.read(at.offset, length);
   }
 
   #write(offset: number, length: 1 | 2 | 4, value: number): void {
-    const at = this.#at(offset, length, Rights.WRITE);
+    this.#check(offset, length, Rights.WRITE);
+    if (this.#device !== undefined) return this.#device.write(this.#offset + offset, length, value);
+    const at = this.#at(offset);
     at.device.write(at.offset, length, value);
   }
 

@@ -148,7 +148,7 @@ export class VGic {
 
   /** Whether `flush` has anything to do. */
   get changed(): boolean {
-    for (const { dirty, stale } of this.#lists) if (dirty || stale) return true;
+    for (let n = 0; n < this.#lists.length; n++) if (this.#lists[n]!.dirty || this.#lists[n]!.stale) return true;
     return false;
   }
 

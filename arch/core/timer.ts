@@ -89,13 +89,32 @@ export function writeTimerValue(core: CoreState, name: TimerName, value: bigint)
   core.i64[(core.frame + timer.cval) >>> 3] = BigInt.asIntN(64, cval);
 }
 
+const enabled = (core: CoreState, timer: Timer): boolean =>
+  (core.i32[(core.frame + timer.ctl) >>> 2]! & (ENABLE | IMASK)) === ENABLE;
+
+/** Counter ticks, from `now` on, until an enabled timer meets its condition; 0 or less when it does. */
+function ticksLeft(core: CoreState, timer: Timer, now: number): number {
+  const offset =
+    timer.offset === undefined ? 0 : timer.offset === 'virtual' ? readNumber(core, SR.CNTVOFF_EL2) : undefined;
+  // Exact as numbers where no count wraps: CVAL may be rounded only where it is centuries away.
+  if (offset !== undefined && offset <= now) return readNumber(core, timer.cval) - (now - offset);
+  return Number(read64(core, timer.cval) - count(core, timer));
+}
+
+function readNumber(core: CoreState, offset: number): number {
+  const at = (core.frame + offset) >>> 2;
+  return (core.i32[at + 1]! >>> 0) * 2 ** 32 + (core.i32[at]! >>> 0);
+}
+
 /** The active outputs of the frame's timers, bits of `TIMER`: enabled, not masked, condition met. */
 export function timerOutputs(core: CoreState): number {
   let outputs = 0;
-  for (const timer of ALL) {
-    const ctl = core.i32[(core.frame + timer.ctl) >>> 2]!;
-    if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
-    if (count(core, timer) >= read64(core, timer.cval)) outputs |= timer.output;
+  let now = -1;
+  for (let n = 0; n < ALL.length; n++) {
+    const timer = ALL[n]!;
+    if (!enabled(core, timer)) continue;
+    if (now < 0) now = core.counter();
+    if (ticksLeft(core, timer, now) <= 0) outputs |= timer.output;
   }
   return outputs;
 }
@@ -106,13 +125,14 @@ export function timerOutputs(core: CoreState): number {
  * Infinity when none will.
  */
 export function nextTimerTicks(core: CoreState): number {
-  const now = core.counter();
   let next = Infinity;
-  for (const timer of ALL) {
-    const ctl = core.i32[(core.frame + timer.ctl) >>> 2]!;
-    if ((ctl & (ENABLE | IMASK)) !== ENABLE) continue;
-    const left = read64(core, timer.cval) - count(core, timer);
-    if (left > 0n) next = Math.min(next, now + Number(left));
+  let now = -1;
+  for (let n = 0; n < ALL.length; n++) {
+    const timer = ALL[n]!;
+    if (!enabled(core, timer)) continue;
+    if (now < 0) now = core.counter();
+    const left = ticksLeft(core, timer, now);
+    if (left > 0) next = Math.min(next, now + left);
   }
   return next;
 }

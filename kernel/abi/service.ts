@@ -41,6 +41,9 @@ export interface ServiceEnv {
   /** X0 … X30 of the thread's frame. */
   register(n: number): number;
   registerBig(n: number): bigint;
+  /** Bits 31:0 and 63:32 of a register. */
+  registerLow(n: number): number;
+  registerHigh(n: number): number;
   setRegister(n: number, value: Word): void;
   /** Capability pointer `i` of the next message to send; the CNode and first slot for capabilities to receive. */
   setCap(i: number, capability: number): void;
@@ -122,21 +125,20 @@ export function prepare(
 
 /** The message information and badge that the last system call left. */
 export function result(env: ServiceEnv): Message {
-  const info = env.register(1);
-  const low = info % 2 ** 32;
+  const low = env.registerLow(1);
   return {
     badge: env.register(0),
     label: low >>> INFO.LABEL_SHIFT,
     length: low & INFO.LENGTH_MASK,
     caps: (low >>> INFO.CAPS_SHIFT) & INFO.CAPS_MASK,
     notification: (low & INFO.NOTIFICATION) !== 0,
-    error: ((info - low) / 2 ** 32) & 0xff,
+    error: env.registerHigh(1) & 0xff,
   };
 }
 
 /** Error code of the last system call: one of `Err`. */
 export function lastError(env: ServiceEnv): number {
-  return Math.floor(env.register(1) / 2 ** 32) & 0xff;
+  return env.registerHigh(1) & 0xff;
 }
 
 function setWords(env: ServiceEnv, words: Word[]): void {

@@ -132,6 +132,12 @@ export class FakeVcpus implements ServiceEnv {
   registerBig(n: number): bigint {
     return this.#registers[n]!;
   }
+  registerLow(n: number): number {
+    return Number(this.registerBig(n) & 0xffff_ffffn);
+  }
+  registerHigh(n: number): number {
+    return Number(this.registerBig(n) >> 32n);
+  }
   setRegister(n: number, value: Word): void {
     this.#registers[n] = BigInt.asUintN(64, BigInt(value));
   }
