@@ -849,11 +849,8 @@ export class Core implements Processor, CoreState {
     const { mmu } = this;
     const unprivileged = (info & MISS.unprivileged) !== 0;
     if (unprivileged) kind |= ACCESS.UNPRIV;
-    let done = mmu.translate(this, hi, lo, kind, this.el);
-    // Device memory refuses what is not aligned, before permissions count.
-    if (this.uneven && (done ? mmu.device : (mmu.fault.fsc & 0x3c) === FSC.PERMISSION)) {
-      done = mmu.translate(this, hi, lo, this.unaligned(info) ? kind | ACCESS.UNALIGNED : kind, this.el);
-    }
+    if (this.uneven && this.unaligned(info)) kind |= ACCESS.UNALIGNED;
+    const done = mmu.translate(this, hi, lo, kind, this.el);
     if (!done) return this.translationFault(info, hi, lo);
     const { pa } = mmu;
     const host = this.hostOf(pa, size);

@@ -93,7 +93,6 @@ main:
     guest   EL1, UNMAPPED, ldadd x3, x4, [x1]
     guest   EL1, UNMAPPED, cas x3, x4, [x1]
     guest   EL1, UNMAPPED, swpb w3, w4, [x1]
-    guest   EL1, UNMAPPED, dc zva, x1
     guest   EL0, UNMAPPED, ldr w3, [x1]
     guest   EL1, UNMAPPED, ret x1
 
