@@ -47,6 +47,9 @@ export function assemble(source: string): Buffer {
 
 /** qemu-system-aarch64 with RAM in a file that both see. */
 export class Qemu implements Machine {
+  /** With one core QEMU makes an atomic access of a load and a store, and so gets ESR_ELx.WnR right. */
+  cores = 1;
+  cpu = 'max,sve=off,sme=off,pauth=off,lpa2=off';
   /** Major version. */
   readonly version = Number(
     /version (\d+)/.exec(execFileSync('qemu-system-aarch64', ['--version'], { encoding: 'utf8' }))?.[1],
@@ -62,20 +65,14 @@ export class Qemu implements Machine {
       execFileSync(
         'qemu-system-aarch64',
         [
-          ...[
-            '-M',
-            'virt,gic-version=3,virtualization=on,memory-backend=ram',
-            '-cpu',
-            'max,sve=off,sme=off,pauth=off,lpa2=off',
-          ],
+          ...['-M', 'virt,gic-version=3,virtualization=on,memory-backend=ram', '-cpu', this.cpu],
           ...[
             '-object',
             `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${this.ram},share=on`,
             '-m',
             `${RAM_BYTES >> 20}`,
           ],
-          // With one core QEMU makes an atomic access of a load and a store, and so gets ESR_ELx.WnR right.
-          ...['-accel', 'tcg,thread=single', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
+          ...['-accel', 'tcg', '-smp', `${this.cores}`, '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],
         { timeout: 30_000, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },

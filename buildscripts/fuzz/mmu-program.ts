@@ -4,6 +4,18 @@ import type { Random } from './random.ts';
 /** One step of a program. */
 export type MmuItem = readonly number[];
 
+/** What the other machine has and does as the architecture says. */
+export interface Oracle {
+  /** Device memory. QEMU 7.2 has no alignment faults of it. */
+  readonly device: boolean;
+  /** FEAT_TLBIRANGE and FEAT_TLBIOS, FEAT_E0PD, FEAT_S2FWB. */
+  readonly v8_5: boolean;
+  /** A host's TLBI (R)VA(L)E2. QEMU 7.2 leaves the EL2&0 regime alone then (DDI 0487, TLBI VAE2). */
+  readonly vae2: boolean;
+  /** AT S12E*. QEMU 10 ends with an assertion where stage 2 does not permit the access. */
+  readonly at12: boolean;
+}
+
 /** What the programs of a case are made of. */
 export interface Setting {
   /** In the EL2&0 regime, at EL2 and EL0. */
@@ -15,10 +27,13 @@ export interface Setting {
   readonly vttbrs: readonly bigint[];
   /** TCR_EL1.{HA,HD}, in place. */
   readonly hafdbs: bigint;
-  /** Accesses that must be aligned may be unaligned: there is no FEAT_LSE2 to allow some of them. */
-  readonly unaligned: boolean;
-  /** A host's TLBI (R)VA(L)E2 may be there. QEMU 7.2 leaves the EL2&0 regime alone then (DDI 0487, TLBI VAE2). */
-  readonly vae2: boolean;
+  /**
+   * Each access is after a TLBI, and at EL1: QEMU 10 forgets that memory is Device memory by stage 1 once it is in its TLB, if it
+   * is Normal memory by stage 2.
+   */
+  readonly flushed: boolean;
+  /** What is kept out. */
+  readonly oracle: Oracle;
 }
 
 export const ttbr = (space: { root: number; asid: bigint }): bigint => BigInt(AREA + space.root) | (space.asid << 48n);
@@ -93,6 +108,13 @@ export class Programs {
   }
 
   item(): MmuItem | undefined {
+    const item = this.step();
+    if (item === undefined || !this.s.flushed) return item;
+    // VMALLE1.
+    return [0xd508871f, DSB, ISB, ...item];
+  }
+
+  private step(): MmuItem | undefined {
     const { r, s } = this;
     const base = r.below(8);
     const rt = 11 + r.below(13);
@@ -101,8 +123,12 @@ export class Programs {
       case 0:
       case 1:
       case 2:
-        // LDR, LDRB, LDRH, LDRSW, LDUR, LDP, LDR Q, LDTR, LDTRB; LDAR, LDXR.
+        // LDAR, LDXR; LDR Q, for whose alignment in Device memory QEMU looks at halves; LDR, LDRB, LDRH, LDRSW, LDUR, LDP, LDTR, LDTRB.
         if (r.once(5)) return this.aligned(base, rt, r.pick([0xc8dffc00, 0xc85f7c00]));
+        if (r.once(10))
+          return s.oracle.device
+            ? [(0x927cec00 | (base << 5) | SCRATCH) >>> 0, 0x3dc00000 | (SCRATCH << 5) | r.below(2)]
+            : [(0x3dc00000 | (base << 5) | r.below(2)) >>> 0];
         return [
           at(
             r.pick([
@@ -112,7 +138,6 @@ export class Programs {
               0xb9800000,
               0xf8403000,
               0xa9400000 | (SCRATCH << 10),
-              0x3dc00000,
               0xf8400800,
               0x38400800,
             ]),
@@ -128,8 +153,8 @@ export class Programs {
         return [at(r.pick([0xf9000000, 0x39000000, 0x79000000, 0xf8003000, 0xf8000800, 0x38000800, 0xb9000000]))];
       case 6:
         // LDADD, SWP, CAS. QEMU makes them of a read and a write: with stage 2 it may find a fault of the read there before stage
-        // 1's of the write, with TCR_EL1.HA it sets the access flag where the write faults.
-        if (s.vttbrs.length > 0 || s.hafdbs !== 0n) return undefined;
+        // 1's of the write, with TCR_EL1.HA it sets the access flag where the write faults. With two cores it gets WnR wrong.
+        if (s.oracle.device || s.vttbrs.length > 0 || s.hafdbs !== 0n) return undefined;
         return this.aligned(base, rt, r.pick([0xf8200000, 0xf8208000, 0xc8a07c00]) | ((rt === 11 ? 12 : 11) << 16));
       case 7:
         return this.translation(base);
@@ -138,7 +163,7 @@ export class Programs {
         return [(0x9274cc00 | (base << 5) | SCRATCH) >>> 0, 0xb2760739, 0x10000000 | (2 << 5) | 30, 0xd65f0320];
       case 9:
         // PAN, UAO, or the other level.
-        if (r.once(2)) return [(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0];
+        if (s.flushed || r.once(2)) return [(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0];
         return [
           0x10000000 | (6 << 5) | SCRATCH,
           0xd5184020 | SCRATCH,
@@ -157,9 +182,9 @@ export class Programs {
     }
   }
 
-  /** An access whose address must be aligned. */
+  /** An access whose address must be aligned. QEMU 10 gives the fault of a load-exclusive WnR = 1. */
   private aligned(base: number, rt: number, word: number): number[] {
-    if (this.s.unaligned && this.r.once(4)) return [(word | (base << 5) | rt) >>> 0];
+    if (!this.s.oracle.device && this.r.once(4)) return [(word | (base << 5) | rt) >>> 0];
     return [(0x927df000 | (base << 5) | SCRATCH) >>> 0, (word | (SCRATCH << 5) | rt) >>> 0];
   }
 
@@ -167,7 +192,8 @@ export class Programs {
   private translation(base: number): number[] {
     const { r, s } = this;
     // S12E1R, S12E1W, S12E0R, S12E0W, of an EL1 that has a stage 2. The sum is mmu.S's.
-    if (s.vttbrs.length > 0 && r.once(3)) return [0xaa0003e0 | (base << 16) | ADDRESS, hvc(HVC.AT + this.direction(4))];
+    if (s.oracle.at12 && s.vttbrs.length > 0 && r.once(3))
+      return [0xaa0003e0 | (base << 16) | ADDRESS, hvc(HVC.AT + this.direction(4))];
     // S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP, S1E1WP; S1E2R and S1E2W for a host.
     const kind = this.direction(s.host ? 8 : 6);
     const word = (kind < 4 ? 0xd5087800 : kind < 6 ? 0xd5087900 : 0xd50c7800) | ((kind < 4 ? kind : kind & 1) << 5);
@@ -208,7 +234,7 @@ export class Programs {
     const invalidate = !everywhere
       ? this.invalidate(place)
       : r.once(2)
-        ? [hvc(HVC.STAGE2 + STAGE2_ALL + r.below(2))]
+        ? [hvc(HVC.STAGE2 + STAGE2_ALL + r.below(s.oracle.v8_5 ? 2 : 1))]
         : s.vttbrs.flatMap((_, n) => [...this.selectStage2(n), ...this.invalidate(place)]);
     return [...touch, ...this.store(place, 0n), ...invalidate, ...touch, ...this.store(place, fresh), ...touch];
   }
@@ -243,7 +269,7 @@ export class Programs {
   /** An invalidation that covers what a descriptor translates, in the current VMID: TLBI, DSB, ISB. */
   private invalidate(place: Place): number[] {
     const { r, s } = this;
-    const [single, many] = r.pick(DOMAINS);
+    const [single, many] = r.pick(s.oracle.v8_5 ? DOMAINS : DOMAINS.slice(1));
     const page = (place.address >> 12n) & 0xfff_ffff_ffffn;
     const each = (argument: bigint, words: readonly number[]): number[] =>
       s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
@@ -260,15 +286,18 @@ export class Programs {
         // VAAE1, VAALE1, VAE1, VALE1.
         () => [...mov(ARGUMENT, page), tlbi(0, single, r.pick([3, 7]))],
         () => each(page, [tlbi(0, single, r.pick([1, 5]))]),
-        // RVAAE1, RVAALE1, RVAE1, RVALE1.
-        () => [...mov(ARGUMENT, range(r, granule, place.address)), tlbi(0, many, r.pick([3, 7]))],
-        () => each(range(r, granule, place.address), [tlbi(0, many, r.pick([1, 5]))]),
       );
+      // RVAAE1, RVAALE1, RVAE1, RVALE1.
+      if (s.oracle.v8_5)
+        ways.push(
+          () => [...mov(ARGUMENT, range(r, granule, place.address)), tlbi(0, many, r.pick([3, 7]))],
+          () => each(range(r, granule, place.address), [tlbi(0, many, r.pick([1, 5]))]),
+        );
       // VAE2, VALE2, RVAE2, RVALE2.
-      if (s.host && s.vae2)
+      if (s.host && s.oracle.vae2)
         ways.push(
           () => each(page, [tlbi(4, single, r.pick([1, 5]))]),
-          () => each(range(r, granule, place.address), [tlbi(4, many, r.pick([1, 5]))]),
+          ...(s.oracle.v8_5 ? [() => each(range(r, granule, place.address), [tlbi(4, many, r.pick([1, 5]))])] : []),
         );
     }
     // A table's limits are in global translations too.
@@ -278,8 +307,9 @@ export class Programs {
 
   /** The same of stage 2, by mmu.S. */
   private invalidate2(place: Place): number[] {
-    const { r } = this;
-    const kind = r.below(16);
+    const { r, s } = this;
+    // Without those of FEAT_TLBIRANGE and FEAT_TLBIOS.
+    const kind = s.oracle.v8_5 ? r.below(16) : r.pick([0, 1, 3, 4, 12, 13, 14]);
     if (kind >= STAGE2_VMID) return [hvc(HVC.STAGE2 + kind)];
     const argument =
       kind >= STAGE2_RANGE ? range(r, place.tree.granule, place.address) : (place.address >> 12n) & 0xf_ffff_ffffn;
