@@ -93,7 +93,7 @@ export class MmuFuzzer {
   private readonly template = template();
   private readonly oracle: Oracle;
 
-  constructor(qemu: Qemu) {
+  constructor(qemu: Pick<Qemu, 'version' | 'cpu' | 'cores'>) {
     const later = qemu.version >= 9;
     this.oracle = { device: later, v8_5: !later, vae2: later, at12: !later };
     // Without FEAT_LSE2, which in QEMU 10 lets unaligned accesses to Device memory through if they are within 16 bytes.
