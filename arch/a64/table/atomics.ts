@@ -9,9 +9,19 @@ import { ones, xLocal, xspLocal } from './operands.ts';
  *
  * The exclusive monitor stands in the frame: the host address reserved, the size and the value read. A store-exclusive
  * succeeds when the address and size are the same and memory still holds that value; whoever takes or returns from an
- * exception clears it. WebAssembly has no 128-bit atomics: pairs of doublewords are compared and stored one after the
- * other, which is atomic only where cores run in turns on one thread.
+ * exception clears it.
+ *
+ * WebAssembly has no 128-bit atomics. CASP and STXP of doublewords hold a lock, so that they are atomic towards each
+ * other; since other accesses of a half (which are atomic by themselves) take none, each half is compared and exchanged,
+ * and the first is put back where the second has changed: no store of another core is lost. What falls short of
+ * single-copy atomicity is that another core may see the first half a moment before the second.
  */
+
+/**
+ * Host addresses of the locks, a doubleword in each of so many cache lines, by the quadword's address. Nothing else lies
+ * in the first 64 KiB of machine memory.
+ */
+const LOCKS = { at: 0x800, count: 32 } as const;
 
 type Log2 = 0 | 1 | 2 | 3;
 type Atomic = 'add' | 'and' | 'or' | 'xor' | 'xchg' | 'cmpxchg';
@@ -90,11 +100,11 @@ function pushReserved(t: Translator, host: Local, size: number): void {
   t.op(W.i32_eq, W.i32_and);
 }
 
-/** Pushes what is at `host`, and keeps it in the local that is returned. */
-function loadAt(t: Translator, host: Local, log2: Log2, acquire: boolean): Local {
+/** What is at `host` + `offset`. */
+function loadAt(t: Translator, host: Local, log2: Log2, acquire: boolean, offset = 0): Local {
   t.get(host);
-  if (acquire) t.atomic(LOAD[log2], log2);
-  else t.memory([W.i64_load8_u, W.i64_load16_u, W.i64_load32_u, W.i64_load][log2]!, 0);
+  if (acquire) t.atomic(LOAD[log2], log2, offset);
+  else t.memory([W.i64_load8_u, W.i64_load16_u, W.i64_load32_u, W.i64_load][log2]!, offset);
   return t.popTemp(T.i64);
 }
 
@@ -117,9 +127,7 @@ function loadExclusivePair(t: Translator, acquire: boolean, i: PairFields): void
     setWordPair(t, i.Rt, i.Rt2);
     return;
   }
-  t.get(host);
-  t.memory(W.i64_load, 8);
-  const high = t.popTemp(T.i64);
+  const high = loadAt(t, host, 3, acquire, 8);
   reserve(t, host, 16, low, high);
   t.get(low);
   t.setX(i.Rt);
@@ -157,31 +165,79 @@ function storeExclusivePair(t: Translator, i: PairFields & { Rs: number }): void
     storeExclusive(t, 8, i.Rn, i.Rs, (host) => exchangeReserved(t, host, 3, value));
     return;
   }
-  const low = xLocal(t, i.Rt);
-  const high = xLocal(t, i.Rt2);
+  const stored = [xLocal(t, i.Rt), xLocal(t, i.Rt2)] as const;
   storeExclusive(t, 16, i.Rn, i.Rs, (host) => {
-    t.get(host);
-    t.memory(W.i64_load, 8);
-    t.frameLoad(W.i64_load, F.EXCL_VALUE + 8);
-    t.op(W.i64_eq);
-    t.if(
-      T.i32,
-      () => {
-        exchangeReserved(t, host, 3, low);
-        // The second half is stored only where the first was.
-        const failed = t.popTemp(T.i32);
-        t.get(failed);
-        t.op(W.i32_eqz);
-        t.if(T.void, () => {
-          t.get(host);
-          t.get(high);
-          t.memory(W.i64_store, 8);
-        });
-        t.get(failed);
-      },
-      () => t.i32(1),
-    );
+    const wanted = [0, 8].map((offset) => {
+      t.frameLoad(W.i64_load, F.EXCL_VALUE + offset);
+      return t.popTemp(T.i64);
+    }) as [Local, Local];
+    withLock(t, host, () => pushExchanged(t, host, wanted, stored));
+    t.op(W.i32_eqz);
   });
+}
+
+/** Emits `body` with the lock of the quadword at `host` taken. */
+function withLock(t: Translator, host: Local, body: () => void): void {
+  t.get(host);
+  t.i32(2);
+  t.op(W.i32_shl);
+  t.i32((LOCKS.count - 1) << 6);
+  t.op(W.i32_and);
+  const lock = t.popTemp(T.i32);
+  t.op(W.loop, T.void);
+  t.depth++;
+  t.get(lock);
+  t.i64(0);
+  t.i64(1);
+  t.atomic(WA.i64_cmpxchg, 3, LOCKS.at);
+  t.i64(0);
+  t.op(W.i64_ne, W.br_if, 0, W.end);
+  t.depth--;
+  body();
+  t.get(lock);
+  t.i64(0);
+  t.atomic(WA.i64_store, 3, LOCKS.at);
+}
+
+/** Pushes 1 where the quadword at `host` held `wanted` and holds `stored` now, else 0. With its lock taken. */
+function pushExchanged(t: Translator, host: Local, wanted: readonly [Local, Local], stored: readonly [Local, Local]): void {
+  const pushExchange = (from: Local, to: Local, offset: 0 | 8): void => {
+    t.get(host);
+    t.get(from);
+    t.get(to);
+    t.atomic(WA.i64_cmpxchg, 3, offset);
+  };
+  t.get(host);
+  t.atomic(WA.i64_load, 3, 8);
+  t.get(wanted[1]);
+  t.op(W.i64_eq);
+  t.if(
+    T.i32,
+    () => {
+      pushExchange(wanted[0], stored[0], 0);
+      t.get(wanted[0]);
+      t.op(W.i64_eq);
+      t.if(
+        T.i32,
+        () => {
+          pushExchange(wanted[1], stored[1], 8);
+          t.get(wanted[1]);
+          t.op(W.i64_eq);
+          t.if(
+            T.i32,
+            () => t.i32(1),
+            () => {
+              pushExchange(stored[0], wanted[0], 0);
+              t.op(W.drop);
+              t.i32(0);
+            },
+          );
+        },
+        () => t.i32(0),
+      );
+    },
+    () => t.i32(0),
+  );
 }
 
 /** LDADD and its kin: what is stored is a function of old value and Rs. */
@@ -251,22 +307,36 @@ function compareAndSwapPair(t: Translator, i: { sz: number; Rs: number; Rn: numb
   }
   const wanted = [xLocal(t, i.Rs), xLocal(t, i.Rs | 1)] as const;
   const stored = [xLocal(t, i.Rt), xLocal(t, i.Rt | 1)] as const;
-  const low = loadAt(t, host, 3, true);
-  t.get(host);
-  t.memory(W.i64_load, 8);
-  const high = t.popTemp(T.i64);
-  t.get(low);
-  t.get(wanted[0]);
-  t.op(W.i64_eq);
-  t.get(high);
-  t.get(wanted[1]);
-  t.op(W.i64_eq, W.i32_and);
-  t.if(T.void, () => {
-    for (const half of [0, 1] as const) {
-      t.get(host);
-      t.get(stored[half]);
-      t.memory(W.i64_store, 8 * half);
-    }
+  const low = t.temp(T.i64);
+  const high = t.temp(T.i64);
+  const pushLow = (): void => {
+    t.get(host);
+    t.atomic(WA.i64_load, 3);
+  };
+  withLock(t, host, () => {
+    // Until what was read is a pair that memory held, and is exchanged where it is the one wanted.
+    t.op(W.loop, T.void);
+    t.depth++;
+    pushLow();
+    t.set(low);
+    t.get(host);
+    t.atomic(WA.i64_load, 3, 8);
+    t.set(high);
+    pushLow();
+    t.get(low);
+    t.op(W.i64_ne, W.br_if, 0);
+    t.get(low);
+    t.get(wanted[0]);
+    t.op(W.i64_eq);
+    t.get(high);
+    t.get(wanted[1]);
+    t.op(W.i64_eq, W.i32_and);
+    t.if(T.void, () => {
+      pushExchanged(t, host, wanted, stored);
+      t.op(W.i32_eqz, W.br_if, 1);
+    });
+    t.op(W.end);
+    t.depth--;
   });
   t.get(high);
   t.setX(i.Rs | 1);

@@ -22,6 +22,8 @@ export const CODE = DATA + BigInt(DATA_BYTES);
 
 const FRAME = 0x1000;
 const TLB_HOST = FRAME + FRAME_SIZE;
+/** Of a second harness in the same memory, behind the TLB. */
+const SECOND_FRAME = 0x14000;
 const DATA_HOST = 0x20000;
 const PAGES = (DATA_HOST + DATA_BYTES) / 65536;
 
@@ -65,13 +67,13 @@ export type Compiled = (frame: number, pc: bigint, ret: bigint, depth: number) =
 const SVC = 0xd4000001;
 
 export class Harness {
-  readonly memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
-  readonly u8 = new Uint8Array(this.memory.buffer);
-  readonly i32 = new Int32Array(this.memory.buffer);
-  readonly i64 = new BigInt64Array(this.memory.buffer);
-  readonly frame = FRAME;
+  readonly memory: WebAssembly.Memory;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+  readonly frame: number;
   /** The data area. */
-  readonly data = this.u8.subarray(DATA_HOST, DATA_HOST + DATA_BYTES);
+  readonly data: Uint8Array;
   private path: Path = 'fast';
   context: Context = {
     el: 1,
@@ -86,6 +88,17 @@ export class Harness {
   private outcome: Outcome = { taken: false, exit: undefined, faulted: false };
   private readonly t = new Translator();
   private readonly builder = new RegionBuilder();
+
+  /** @param shared of another harness, in whose memory this one has a frame of its own */
+  constructor(shared?: WebAssembly.Memory) {
+    this.memory = shared ?? new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+    const { buffer } = this.memory;
+    this.u8 = new Uint8Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.i64 = new BigInt64Array(buffer);
+    this.frame = shared === undefined ? FRAME : SECOND_FRAME;
+    this.data = this.u8.subarray(DATA_HOST, DATA_HOST + DATA_BYTES);
+  }
 
   /** Compiles programs as straight-line code, in one module. */
   compile(programs: readonly Program[], path: Path): Compiled[] {
@@ -245,25 +258,25 @@ export class Harness {
         this.i32[(entry + TLB.addend) >> 2] = Number(BigInt.asIntN(32, BigInt(DATA_HOST) - DATA));
       }
     }
-    this.i64[(FRAME + F.DEADLINE) >> 3] = 1n << 62n;
-    this.i32[(FRAME + F.TLB) >> 2] = TLB_HOST;
-    this.i32[(FRAME + F.TLB_UNPRIV) >> 2] = TLB_HOST;
-    const result = region(FRAME, pc, 0n, 0);
+    this.i64[(this.frame + F.DEADLINE) >> 3] = 1n << 62n;
+    this.i32[(this.frame + F.TLB) >> 2] = TLB_HOST;
+    this.i32[(this.frame + F.TLB_UNPRIV) >> 2] = TLB_HOST;
+    const result = region(this.frame, pc, 0n, 0);
     this.outcome.taken = result === 1 && !this.outcome.faulted && this.outcome.exit === undefined;
     return this.outcome;
   }
 
   x(n: number): bigint {
-    return BigInt.asUintN(64, this.i64[(FRAME + F.X + 8 * n) >> 3]!);
+    return BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * n) >> 3]!);
   }
 
   setX(n: number, value: bigint): void {
-    this.i64[(FRAME + F.X + 8 * n) >> 3] = value;
+    this.i64[(this.frame + F.X + 8 * n) >> 3] = value;
   }
 
   /** NZCV, 4 bits. */
   get nzcv(): number {
-    const f = FRAME >> 2;
+    const f = this.frame >> 2;
     const a = f + (F.CC_A >> 2);
     const b = f + (F.CC_B >> 2);
     return (
@@ -272,7 +285,7 @@ export class Harness {
   }
 
   set nzcv(value: number) {
-    this.i32[(FRAME + F.CC) >> 2] = CC.explicit;
-    this.i64[(FRAME + F.CC_A) >> 3] = BigInt(value) << 28n;
+    this.i32[(this.frame + F.CC) >> 2] = CC.explicit;
+    this.i64[(this.frame + F.CC_A) >> 3] = BigInt(value) << 28n;
   }
 }
