@@ -30,8 +30,11 @@ export const SCTLR_EL2 = 0x30c50830n;
 /** BRK at word `n` of a page. */
 export const landing = (n: number): number => (0xd4200000 | ((0xb000 | n) << 5)) >>> 0;
 
-/** The rows that straight-line code cannot show. */
-export const controlRows: readonly Instruction[] = table.filter((row) => !testable(row));
+/** The rows that straight-line code cannot show, and conditional branches, of which it shows one distance. */
+export const controlRows: readonly Instruction[] = [
+  ...table.filter((row) => !testable(row)),
+  ...table.filter((row) => row.flow === 'branch'),
+];
 
 const NZCV = 15 << 28;
 const RANDOM_PSTATE =
@@ -168,6 +171,18 @@ class Maker {
       : (this.row.value | ((to - from) & 0x3ffffff)) >>> 0;
   }
 
+  /** A conditional branch to a word of the page, often by a register that is zero. */
+  private conditional(from: number, to: number): number {
+    const { row } = this;
+    const [distance] = row.fields.filter((f) => f.name === 'imm19' || f.name === 'imm14');
+    const { lsb, width } = distance!;
+    const mask = ((2 ** width - 1) << lsb) >>> 0;
+    const word = ((((this.next() & ~row.mask) | row.value) & ~mask) | (((to - from) << lsb) & mask)) >>> 0;
+    const rt = row.fields.some((f) => f.name === 'Rt') ? word & 31 : 31;
+    if (rt !== 31 && this.once(2)) this.x.set(rt, 0n);
+    return word;
+  }
+
   private system(): number {
     const { next } = this;
     const rt = this.once(4) ? 31 : next() % 25;
@@ -216,7 +231,11 @@ class Maker {
     const there = this.place();
     const landingProgram = (): void => void chunks.push({ at: there, words: this.program() });
     const finish = (...words: number[]): void => void chunks.unshift({ at: start, words: [...before, ...words] });
-    switch (row.name) {
+    switch (row.flow === 'branch' ? row.flow : row.name) {
+      case 'branch':
+        finish(this.conditional(at, there), ...this.program());
+        landingProgram();
+        break;
       case 'B':
         finish(this.direct(at, there), ...this.program());
         landingProgram();
