@@ -47,7 +47,10 @@ export class Mmu {
   // The results of a translation. After ACCESS.STAGE1 they are stage 1's, and the address is the intermediate one.
   paHi = 0;
   paLo = 0;
-  /** log2 of the smaller of the two stages' blocks: all of it translates alike. */
+  /**
+   * log2 of stage 1's block, of stage 2's where stage 1 is off: an invalidation by an address drops what was entered for any of
+   * the block's, also where stage 2 has smaller ones (D8.14).
+   */
   blockShift = 0;
   /** PERMISSION bits for the asking exception level, with PSTATE.PAN as it stands; W only where no dirty state is left to set. */
   permissions = 0;
@@ -135,7 +138,8 @@ export class Mmu {
 
     const sctlr = i32[(frame + (el2 ? SCTLR_EL2 : SCTLR_EL1)) >>> 2]!;
     const stage1 = this.#stage1;
-    if ((sctlr & 1) === 0 || (!el2 && (hcr & (HCR_TGE | HCR_DC)) !== 0)) {
+    const off = (sctlr & 1) === 0 || (!el2 && (hcr & (HCR_TGE | HCR_DC)) !== 0);
+    if (off) {
       const cacheable = !el2 && (hcr & HCR_DC) !== 0;
       if (!stage1.flat(core, vaHi, vaLo, access, regime, cacheable)) return false;
     } else {
@@ -159,7 +163,7 @@ export class Mmu {
     if (!second.translate(core, stage1.outHi, stage1.outLo, access, privileged, false, false)) return false;
     this.paHi = second.paHi;
     this.paLo = second.paLo;
-    this.blockShift = stage1.shift < second.shift ? stage1.shift : second.shift;
+    this.blockShift = off ? second.shift : stage1.shift;
     this.permissions = stage1.permissions & (second.permissions | PERMISSION.USER);
     let attributes = second.attributes;
     if (access & ACCESS.FETCH) {

@@ -159,7 +159,7 @@ export class Model {
       device: combined < 16,
       attributes: combined,
       shareability: combined < 16 || combined === 0x44 ? 2 : strongest,
-      shift: Math.min(first.shift, second.shift),
+      shift: this.#off(regime) ? second.shift : first.shift,
     };
   }
 
@@ -176,8 +176,7 @@ export class Model {
     const tbi = two ? bit(tcr, upper ? 38 : 37) : bit(tcr, 20);
     const top = tbi ? 55 : 63;
     const dc = regime === 'EL10' && bit(hcr, 12);
-    const tge = regime === 'EL10' && bit(hcr, 27);
-    if (!bit(sctlr, 0) || dc || tge) {
+    if (this.#off(regime)) {
       if (field(va, top, this.#physicalBits) !== 0n) this.#abort('AddressSize', 0, none);
       const attributes = dc ? 0xff : fetch ? (bit(sctlr, 12) ? 0xee : 0x44) : 0;
       return {
@@ -271,6 +270,13 @@ export class Model {
       shareability: this.#shareability(d),
       shift: leaf.shift,
     };
+  }
+
+  /** Whether stage 1 does not translate. */
+  #off(regime: 'EL10' | 'EL20' | 'EL2'): boolean {
+    const hcr = this.#reg('HCR_EL2');
+    if (regime === 'EL10') return !bit(this.#reg('SCTLR_EL1'), 0) || bit(hcr, 12) || bit(hcr, 27);
+    return !bit(this.#reg('SCTLR_EL2'), 0);
   }
 
   /** 0b01 is reserved; as Non-shareable. */

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { assembleProgram } from '../../../arch/a64/assemble.ts';
 import { TLB } from '../../../arch/a64/translator.ts';
 import { Core, CORE_BYTES } from '../../../arch/core/core.ts';
+import { F } from '../../../arch/core/frame.ts';
+import { SR } from '../../../arch/core/sysreg.ts';
 
 const RAM = 0x4000_0000;
 const AREA = 0x1_0000;
@@ -52,5 +54,54 @@ describe('the TLB', () => {
     );
     expect(core.i64[core.ownFrame / 8 + 4]).toBe(10_000n);
     expect(core.stats.tlbMisses).toBeLessThan(20);
+  });
+
+  test('drops all of a block of stage 1 that stage 2 maps in pages, by any address in it (D8.14)', () => {
+    const core = makeCore();
+    const set = (at: number, value: bigint): bigint => (core.i64[(core.ownFrame + at) >> 3] = value);
+    const u64 = new BigUint64Array(core.bus.ram.memory.buffer);
+    const table = (n: number): number => RAM + 0x10_0000 + 0x1000 * n;
+    const put = (n: number, index: number, value: bigint): bigint => (u64[(HOST + table(n) - RAM) / 8 + index] = value);
+    // Stage 1: RAM at its address, and its first 2 MiB at 2 GiB as a block that the program changes to the next.
+    put(0, 1, BigInt(RAM) | 0x705n);
+    put(0, 2, BigInt(table(1)) | 3n);
+    put(1, 0, BigInt(RAM) | 0x705n);
+    // Stage 2: 4 MiB of RAM, in pages.
+    put(2, 1, BigInt(table(3)) | 3n);
+    for (const half of [0, 1]) {
+      put(3, half, BigInt(table(4 + half)) | 3n);
+      for (let n = 0; n < 512; n++) put(4 + half, n, BigInt(RAM + half * 0x20_0000 + n * 0x1000) | 0x7ffn);
+    }
+    const program = `
+      ldr x3, [x1, #0x5000]
+      str xzr, [x0]
+      tlbi vaae1, x2
+      dsb sy
+      str x4, [x0]
+      dsb sy
+      isb
+      ldr x5, [x1, #0x5000]
+      hlt #0`;
+    core.i32.set(assembleProgram(program, RAM), HOST >> 2);
+    core.i64[(HOST + 0x5000) / 8] = 1n;
+    core.i64[(HOST + 0x20_5000) / 8] = 2n;
+    core.resetFrame(core.ownFrame, 1);
+    set(SR.MAIR_EL1, 0xffffn);
+    set(SR.TTBR0_EL1, BigInt(table(0)));
+    set(SR.TCR_EL1, 0x1_8080_3519n);
+    set(SR.SCTLR_EL1, 0x30d0_0801n);
+    set(SR.VTTBR_EL2, BigInt(table(2)));
+    set(SR.VTCR_EL2, 0x8002_3559n);
+    set(SR.HCR_EL2, 0x8000_0001n);
+    set(F.X, BigInt(table(1)));
+    set(F.X + 8, 0x8000_0000n);
+    // Another page of the block.
+    set(F.X + 16, 0x8_0009n);
+    set(F.X + 32, BigInt(RAM + 0x20_0000) | 0x705n);
+    core.pc = BigInt(RAM);
+    core.contextChanged();
+    core.onException = () => core.stop();
+    core.run(100);
+    expect([core.i64[(core.ownFrame + F.X) / 8 + 3], core.i64[(core.ownFrame + F.X) / 8 + 5]]).toEqual([1n, 2n]);
   });
 });
