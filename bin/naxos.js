@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { argv, execPath, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { cacheFolder, fetchNode, findNode, makeFolder, runUnder } from './runtime.js';
+import { cacheFolder, fetchNode, findNode, followLauncher, makeFolder, runUnder } from './runtime.js';
 
 const sources = new URL('../hypervisor/cli.ts', import.meta.url);
 const compiled = new URL('../dist/hypervisor/cli.js', import.meta.url);
@@ -25,6 +25,7 @@ function suitableNode() {
 
 const node = suitableNode();
 if (node === execPath) {
+  followLauncher();
   // Types are stripped and code is compiled once, not at every start.
   const code = join(cacheFolder(), 'code');
   if (makeFolder(code)) module.enableCompileCache(code);

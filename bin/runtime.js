@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { argv, env, execPath, platform, arch, stderr, versions } from 'node:process';
+import process, { argv, env, execPath, pid, platform, arch, stderr, versions } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Type stripping, relaxed SIMD and a fast WebAssembly come with this major version. */
@@ -99,9 +99,16 @@ export function fetchNode() {
   return nodeIn(folder);
 }
 
+/** Tells a program that `runUnder` started it. */
+const LAUNCHED = 'NAXOS_LAUNCHED';
+
 /** Runs a program under another Node.js as if it were this process: terminal, signals and exit status are its own. */
 export function runUnder(node, args) {
-  const child = spawn(node, args, { stdio: 'inherit' });
+  // Nothing goes through the channel: it closes with this process, however that ends.
+  const child = spawn(node, args, {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...env, [LAUNCHED]: '1' },
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) {
     process.on(signal, () => child.kill(signal));
   }
@@ -116,6 +123,15 @@ export function runUnder(node, args) {
     // For a signal that does not end this process.
     setTimeout(() => process.exit(128 + constants.signals[signal]), 100);
   });
+}
+
+/** In a program that `runUnder` started: it ends as by a hangup when the launcher has gone without a word. */
+export function followLauncher() {
+  if (env[LAUNCHED] === undefined) return;
+  delete env[LAUNCHED];
+  process.on('disconnect', () => process.kill(pid, 'SIGHUP'));
+  // Waiting for that keeps nothing alive.
+  process.channel?.unref();
 }
 
 // Called by the set-up script: prints the path of a suitable Node.js, and fetches it where there is none.

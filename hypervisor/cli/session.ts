@@ -6,6 +6,7 @@ import { Terminal } from '../../board/host/terminal.ts';
 import { ExecStream } from '../../guests/linux/exec-stream.ts';
 import { Machine, type MachineEnd, type MachineOptions } from '../machine.ts';
 import { Status, UsageError } from './errors.ts';
+import { HangupWatch } from './hangup.ts';
 import type { GuestFlags } from './options.ts';
 import { statsJson, statsText } from './stats.ts';
 
@@ -37,8 +38,12 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     machine?.stop();
   };
   process.stdout.on('error', onClosed);
+  const hangup = new HangupWatch(process.stdout, onClosed);
   // A terminal that has gone takes nothing and gives nothing any more; input that ends otherwise is no reason to end.
-  const onInputLost = (): void => void (terminal.interactive && onClosed());
+  const onInputLost = (): void => {
+    if (terminal.interactive) onClosed();
+    else hangup.look();
+  };
   process.stdin.on('end', onInputLost).on('error', onInputLost);
   const onLost = (): void => {};
   process.stderr.on('error', onLost);
@@ -102,6 +107,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     if (closed) return Status.OUTPUT_CLOSED;
     return statusOf(end, exec?.stream, say);
   } finally {
+    hangup.close();
     process.stdout.off('error', onClosed);
     process.stdin.off('end', onInputLost).off('error', onInputLost);
     process.stderr.off('error', onLost);

@@ -32,6 +32,21 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s reaches the program, who
   expect(await once(launcher, 'exit')).toEqual([42, null]);
 });
 
+test('the program ends when the launcher is killed', async () => {
+  const launcher = launch(
+    `import(${JSON.stringify(runtime)}).then((runtime) => {
+      runtime.followLauncher();
+      setInterval(() => {}, 1000);
+      console.log(typeof process.env.NAXOS_LAUNCHED);
+    })`,
+  );
+  const [line] = (await once(launcher.stdout, 'data')) as [Buffer];
+  expect(line.toString()).toBe('undefined\n');
+  launcher.kill('SIGKILL');
+  // It has the other end.
+  await once(launcher.stdout.resume(), 'end');
+});
+
 test('standard input and output are the program’s own', async () => {
   const launcher = launch('process.stdin.pipe(process.stdout)');
   launcher.stdin.end('to and fro');

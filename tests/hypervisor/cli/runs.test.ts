@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Folder, naxos } from './run-naxos.ts';
@@ -80,6 +82,42 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
     child.stdout.once('data', () => child.stdout.destroy());
     const status = await new Promise((resolve) => child.on('close', resolve));
     expect({ status, errors }).toEqual({ status: 141, errors: '' });
+  });
+});
+
+describe('an idle guest', () => {
+  const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
+  const args = (...more: string[]): string[] => [cli, 'boot', ...guest('echo'), '--timeout', '60', ...more];
+  const idles = `${process.execPath} ${args().join(' ')}`;
+
+  it('ends when who started it is killed, which has the other ends of its streams', async () => {
+    const program = `const { spawn } = require('node:child_process');
+      const child = spawn(process.execPath, ${JSON.stringify(args())}, { stdio: ['pipe', 'pipe', 'inherit', 3] });
+      child.stdout.once('data', () => console.log('runs'));`;
+    // The fourth stream is the guest's alone once its parent is gone.
+    const parent = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
+    await once(parent.stdout!, 'data');
+    const ended = once((parent.stdio[3] as Readable).resume(), 'end');
+    parent.kill('SIGKILL');
+    await ended;
+  });
+
+  it('ends when the program that it is piped into ends', async () => {
+    const shell = spawn('sh', ['-c', `{ ${idles} </dev/null; echo $? >&2; } | head -c 1 >/dev/null`], {
+      stdio: 'pipe',
+    });
+    let errors = '';
+    shell.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()));
+    await once(shell, 'close');
+    expect(errors).toBe('141\n');
+  });
+
+  it.each(['</dev/null', '<&-'])('goes on after the end of its input: %s', async (input) => {
+    const shell = spawn('sh', ['-c', `{ ${idles} --timeout 2.5 ${input}; echo $?; } 2>&1 | cat`], { stdio: 'pipe' });
+    let output = '';
+    shell.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    await once(shell, 'close');
+    expect(output).toBe('>naxos: the guest did not end within 2.5 s\n124\n');
   });
 });
 
