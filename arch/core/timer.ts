@@ -106,14 +106,12 @@ function readNumber(core: CoreState, offset: number): number {
   return (core.i32[at + 1]! >>> 0) * 2 ** 32 + (core.i32[at]! >>> 0);
 }
 
-/** The active outputs of the frame's timers, bits of `TIMER`: enabled, not masked, condition met. */
-export function timerOutputs(core: CoreState): number {
+/** The active outputs of the frame's timers, bits of `TIMER`: enabled, not masked, condition met. `now`: `core.counter()`. */
+export function timerOutputs(core: CoreState, now = core.counter()): number {
   let outputs = 0;
-  let now = -1;
   for (let n = 0; n < ALL.length; n++) {
     const timer = ALL[n]!;
     if (!enabled(core, timer)) continue;
-    if (now < 0) now = core.counter();
     if (ticksLeft(core, timer, now) <= 0) outputs |= timer.output;
   }
   return outputs;
@@ -124,13 +122,11 @@ export function timerOutputs(core: CoreState): number {
  * @returns the value of `core.counter()` at which the next inactive, enabled and unmasked timer meets its condition;
  * Infinity when none will.
  */
-export function nextTimerTicks(core: CoreState): number {
+export function nextTimerTicks(core: CoreState, now = core.counter()): number {
   let next = Infinity;
-  let now = -1;
   for (let n = 0; n < ALL.length; n++) {
     const timer = ALL[n]!;
     if (!enabled(core, timer)) continue;
-    if (now < 0) now = core.counter();
     const left = ticksLeft(core, timer, now);
     if (left > 0) next = Math.min(next, now + left);
   }
