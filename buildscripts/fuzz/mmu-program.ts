@@ -16,10 +16,12 @@ export interface Oracle {
   readonly at12: boolean;
 }
 
+/** EL1&0; EL2&0, at EL2 and EL0; EL2, which is alone. */
+export type Regime = 'EL1&0' | 'EL2&0' | 'EL2';
+
 /** What the programs of a case are made of. */
 export interface Setting {
-  /** In the EL2&0 regime, at EL2 and EL0. */
-  readonly host: boolean;
+  readonly regime: Regime;
   readonly tables: Tables;
   /** Offsets of the first tables of each address space, and its ASID. */
   readonly spaces: readonly { readonly root: number; readonly asid: bigint }[];
@@ -69,8 +71,8 @@ function padded(register: number, value: bigint): number[] {
 }
 
 /** SPSR for an exception level: EL0 or the regime's other one. NZCV 0, DAIF set; PAN and UAO now and then. */
-export function pstate(r: Random, host: boolean, privileged: boolean): number {
-  const mode = privileged ? (host ? 9 : 5) : 0;
+export function pstate(r: Random, regime: Regime, privileged: boolean): number {
+  const mode = regime === 'EL2' ? 9 : !privileged ? 0 : regime === 'EL1&0' ? 5 : 9;
   return (mode | 0x3c0 | (r.once(3) ? 1 << 22 : 0) | (r.once(4) ? 1 << 23 : 0)) >>> 0;
 }
 
@@ -163,11 +165,12 @@ export class Programs {
         return [(0x9274cc00 | (base << 5) | SCRATCH) >>> 0, 0xb2760739, 0x10000000 | (2 << 5) | 30, 0xd65f0320];
       case 9:
         // PAN, UAO, or the other level.
-        if (s.flushed || r.once(2)) return [(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0];
+        if (s.flushed || s.regime === 'EL2' || r.once(2))
+          return [(0xd500401f | ((r.once(2) ? 4 : 3) << 5) | (r.below(2) << 8)) >>> 0];
         return [
           0x10000000 | (6 << 5) | SCRATCH,
           0xd5184020 | SCRATCH,
-          ...padded(SCRATCH, BigInt(pstate(r, s.host, r.once(2)))),
+          ...padded(SCRATCH, BigInt(pstate(r, s.regime, r.once(2)))),
           0xd5184000 | SCRATCH,
           0xd69f03e0,
         ];
@@ -195,7 +198,7 @@ export class Programs {
     if (s.oracle.at12 && s.vttbrs.length > 0 && r.once(3))
       return [0xaa0003e0 | (base << 16) | ADDRESS, hvc(HVC.AT + this.direction(4))];
     // S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP, S1E1WP; S1E2R and S1E2W for a host.
-    const kind = this.direction(s.host ? 8 : 6);
+    const kind = s.regime === 'EL2' ? 6 + this.direction(2) : this.direction(s.regime === 'EL2&0' ? 8 : 6);
     const word = (kind < 4 ? 0xd5087800 : kind < 6 ? 0xd5087900 : 0xd50c7800) | ((kind < 4 ? kind : kind & 1) << 5);
     return [
       (word | base) >>> 0,
@@ -274,10 +277,19 @@ export class Programs {
     const each = (argument: bigint, words: readonly number[]): number[] =>
       s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
     const { granule } = place.tree;
+    if (s.regime === 'EL2') {
+      // ALLE2, VAE2, VALE2, RVAE2, RVALE2.
+      const kinds = place.leaf ? (s.oracle.v8_5 ? 3 : 2) : 1;
+      const kind = r.below(kinds);
+      const argument = kind === 2 ? range(r, granule, place.address) : page;
+      const op = kind === 0 ? tlbi(4, single, 0) : tlbi(4, kind === 2 ? many : single, r.pick([1, 5]));
+      return [...mov(ARGUMENT, argument), op, DSB, ISB];
+    }
+    const host = s.regime === 'EL2&0';
     const ways = [
       // VMALLE1; a host's ALLE2.
       () => [tlbi(0, single, 0)],
-      ...(s.host ? [() => [tlbi(4, single, 0)]] : []),
+      ...(host ? [() => [tlbi(4, single, 0)]] : []),
       // ASIDE1, which leaves global ones: with one address space there may be some.
       ...(s.spaces.length > 1 ? [() => each(0n, [tlbi(0, single, 2)])] : []),
     ];
@@ -294,14 +306,14 @@ export class Programs {
           () => each(range(r, granule, place.address), [tlbi(0, many, r.pick([1, 5]))]),
         );
       // VAE2, VALE2, RVAE2, RVALE2.
-      if (s.host && s.oracle.vae2)
+      if (host && s.oracle.vae2)
         ways.push(
           () => each(page, [tlbi(4, single, r.pick([1, 5]))]),
           ...(s.oracle.v8_5 ? [() => each(range(r, granule, place.address), [tlbi(4, many, r.pick([1, 5]))])] : []),
         );
     }
     // A table's limits are in global translations too.
-    const safe = place.leaf ? ways : ways.slice(0, s.host ? 2 : 1);
+    const safe = place.leaf ? ways : ways.slice(0, host ? 2 : 1);
     return [...r.pick(safe)(), DSB, ISB];
   }
 

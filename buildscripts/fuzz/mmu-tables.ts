@@ -12,6 +12,8 @@ const KEPT = [
   [0x40200000, 0x20000],
   [CODE, 0x1000000],
 ] as const;
+/** What EL2's own tables must map to read: the cases' states. */
+const STATES = [0x41000000, 0x40000] as const;
 /** An IPA that stage 2 maps to data in another way. Below a block of 512 MiB it lies as the area does. */
 const WINDOW = 0x1_0800_0000;
 const WINDOW_PAGES = 16;
@@ -241,6 +243,23 @@ export class Tables {
     this.descriptors.set(at, this.leaf(tree, 3, address));
   }
 
+  /** What the harness needs in the EL2 regime, whose only tables these are: code and states to read, the area to write. */
+  keep(tree: Tree): void {
+    const page = 2 ** this.shift(tree, 3);
+    const block = 2 ** this.shift(tree, 2);
+    const map = ([from, size]: readonly [number, number], attributes: bigint): void => {
+      const level = Math.floor(from / block) === Math.floor(AREA / block) ? 3 : 2;
+      for (let at = from; at < from + size; at += level === 3 ? page : block) {
+        const entry = this.descend(tree, BigInt(at), level, true)!;
+        if (this.descriptors.has(entry)) continue;
+        const to = level === 3 ? at - (at % page) : at - (at % block);
+        this.descriptors.set(entry, BigInt(to) | 0x740n | attributes | (level === 3 ? 3n : 1n));
+      }
+    };
+    map([AREA, AREA_BYTES], D.UXN);
+    for (const range of [...KEPT, STATES]) map(range, 1n << 7n);
+  }
+
   // ---------------------------------------------------------------- stage 2
 
   /** MemAttr, SH and AF of what is mapped as it is. */
@@ -260,6 +279,11 @@ export class Tables {
     if (r.once(3)) d |= D.DBM;
     if (r.once(5)) d |= BigInt(r.below(4)) << 53n;
     return d | BigInt(level === 3 ? 3 : 1);
+  }
+
+  /** An IPA of data, which is an address where stage 1 is off. */
+  ipa(page: number): bigint {
+    return BigInt(this.r.once(3) ? WINDOW + ((page % WINDOW_PAGES) << 12) : AREA + (page << 12));
   }
 
   /** A page or block of stage 2; only of data. */

@@ -1,4 +1,4 @@
-// Runs programs at EL1 and EL0, or as a host at EL2 and EL0, under random translation tables. The code and the vectors of EL1
+// Runs programs at EL1 and EL0, as a host at EL2 and EL0, or at EL2, under random translation tables. The code and the vectors of EL1
 // are in TTBR1's half, the accesses in TTBR0's; a host's harness is in TTBR1's half too while its program runs. Exceptions are
 // noted in X27, cost a unit of X28, and return to the next instruction, or where a fetch aborted to X30. HVC #1 stores X10 at
 // physical address X9, #3 makes X9 VTTBR_EL2, #0x10 on are invalidations of stage 2, #0x20 on AT S12E* of X9, #0x7ff ends a
@@ -109,6 +109,8 @@ next:
 	put	elr_el2, AT_ELR
 	ldr	x0, [x20, #AT_HCR]
 	tbnz	x0, #TGE, enter_host
+	ldr	x0, [x20, #AT_SPSR]
+	tbnz	x0, #3, enter_el2
 	put	sctlr_el1, AT_SCTLR
 	put	tcr_el1, AT_TCR
 	put	ttbr0_el1, AT_TTBR0
@@ -132,6 +134,19 @@ enter:
 	mov	x26, #0
 	mov	x30, #0
 	eret
+
+// The tables have the harness where it is.
+enter_el2:
+	put	ttbr0_el2, AT_TTBR0
+	put	tcr_el2, AT_TCR
+	put	mair_el2, AT_MAIR
+	isb
+	tlbi	alle2
+	dsb	sy
+	isb
+	put	sctlr_el2, AT_SCTLR
+	isb
+	b	enter
 
 // The MMU goes on at the code's physical address, which TTBR0's half has until the code is in TTBR1's.
 enter_host:
@@ -192,6 +207,9 @@ leave_host:
 save:
 	mrs	x29, hcr_el2
 	tbnz	x29, #TGE, leave_host
+	ldr	x29, =SCTLR_OFF
+	msr	sctlr_el2, x29
+	isb
 	ldr	x29, =HCR_RW
 	msr	hcr_el2, x29
 	isb
@@ -277,9 +295,9 @@ skip2:
 	note	hpfar_el2
 	note	spsr_el2
 	note	elr_el2
-// QEMU 7.2 gives a host's own aborts an instruction syndrome, which only those of stage 2 have.
-	mrs	x29, hcr_el2
-	tbz	x29, #TGE, 2f
+// QEMU 7.2 gives EL2's own aborts an instruction syndrome, which only those of stage 2 have.
+	mrs	x29, sctlr_el2
+	tbz	x29, #0, 2f
 	mrs	x26, esr_el2
 	ubfx	w29, w26, #27, #5
 	cmp	w29, #(0x24 >> 1)

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { HARNESS, RAM, TABLES } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part, type Qemu } from './machines.ts';
-import { Programs, pstate, ttbr, type MmuItem, type Oracle } from './mmu-program.ts';
+import { Programs, pstate, ttbr, type MmuItem, type Oracle, type Regime } from './mmu-program.ts';
 import { AREA, AREA_BYTES, CODE, DATA_BYTES, DATA_PAGES, STAGE1, STAGE2, Tables } from './mmu-tables.ts';
 import type { Random } from './random.ts';
 import { disassemble } from './shrink.ts';
 
+const REGIMES: readonly Regime[] = ['EL1&0', 'EL1&0', 'EL1&0', 'EL1&0', 'EL2&0', 'EL2&0', 'EL2'];
+
 /**
- * Programs at EL1 and EL0, or at EL2 and EL0 of a VHE host, under random translation tables of both stages: accesses of all
+ * Programs at EL1 and EL0, at EL2 and EL0 of a VHE host, or at EL2, under random translation tables of both stages: accesses of all
  * kinds, changes of tables followed by the invalidation that they need, address spaces and second stages exchanged by ASID and
  * VMID, AT. The numbers are mmu.S's.
  *
@@ -74,6 +76,8 @@ export interface MmuCase {
   /** SCTLR_ELx, TCR_ELx, TTBR0_ELx, MAIR_ELx of the case's regime; HCR_EL2, VTCR_EL2, VTTBR_EL2. */
   registers: { sctlr: bigint; tcr: bigint; ttbr0: bigint; mair: bigint; hcr: bigint; vtcr: bigint; vttbr: bigint };
   spsr: number;
+  /** The program and EL1's vectors are in TTBR1's half; else at their physical addresses. */
+  high: boolean;
   /** Descriptors by offset in the area. */
   tables: ReadonlyMap<number, bigint>;
   /** Bytes of the area in use. */
@@ -103,24 +107,30 @@ export class MmuFuzzer {
   }
 
   make(r: Random): MmuCase {
-    const [granule, bits] = r.pick(STAGE1);
-    const host = r.once(4);
-    const stage2 = !host && r.once(2);
+    const regime = r.pick(REGIMES);
+    const alone = regime === 'EL2';
+    const stage2 = regime === 'EL1&0' && r.once(2);
+    // Stage 1 is off, with HCR_EL2.DC.
+    const flat = stage2 && r.once(10);
     const fwb = stage2 && this.oracle.v8_5 && r.once(4);
     const wide = r.once(2);
-    const spaces = r.once(2) ? 1 : 2;
+    const spaces = alone || r.once(2) ? 1 : 2;
     const device = this.oracle.device && r.once(2);
+    // The EL2 regime's tables have the harness too, above 1 GiB.
+    const [granule, bits] = r.pick(alone ? STAGE1.filter(([, size]) => size > 31) : STAGE1);
     const tables = new Tables(r, { stage2, fwb, nG: spaces === 2, device });
     const trees = Array.from({ length: spaces }, () => tables.tree(granule, bits));
+    if (alone) tables.keep(trees[0]!);
     const vas: bigint[] = [];
     const first = tables.address(trees[0]!, 0);
     const same = (1n << BigInt(Math.min(30, bits))) - 1n;
     for (let n = 0; n < 8; n++) {
-      const va = tables.address(trees[0]!, r.below(DATA_PAGES));
-      vas.push(r.once(4) ? va : (first & ~same) | (va & same));
+      const page = r.below(DATA_PAGES);
+      const va = flat ? tables.ipa(page) : tables.address(trees[0]!, page);
+      vas.push(flat || r.once(4) ? va : (first & ~same) | (va & same));
     }
     // The page after an address too: accesses cross.
-    for (const tree of trees)
+    for (const tree of flat ? [] : trees)
       for (const va of vas)
         for (const page of [va, va + 0x1000n]) if (tables.length < AREA_BYTES / 2) tables.map(tree, page);
     const [granule2, bits2, sl0, ps2] = r.pick(STAGE2);
@@ -140,7 +150,7 @@ export class MmuFuzzer {
     // As many bits of an ASID as count.
     const asids = trees.map((_, n) => BigInt(identifier(r, n) & (wide ? 0xffff : 0xff)));
     const setting = {
-      host,
+      regime,
       tables,
       spaces: trees.map((tree, n) => ({ root: tree.root, asid: asids[n]! })),
       vttbrs,
@@ -157,36 +167,39 @@ export class MmuFuzzer {
       items.push(item);
       words += item.length;
     }
+    const options =
+      // A and WXN now and then. SPINTMASK: no PSTATE.ALLINT.
+      (1n << 62n) | (r.once(8) ? 1n << 1n : 0n) | (r.once(8) ? 1n << 19n : 0n) | 0x1004n | (flat ? 0n : 1n);
+    const tg0 = { 12: 0n, 14: 2n, 16: 1n }[granule] << 14n;
     return {
       items,
       x,
+      high: !flat && !alone,
       registers: {
-        // RES1, UCI, SPAN or not, nTWE, nTWI, DZE, UCT, UMA, I, C, M; A and WXN now and then. SPINTMASK: no PSTATE.ALLINT.
-        sctlr:
-          (1n << 62n) |
-          0x3455_da05n |
-          (r.once(2) ? 1n << 23n : 0n) |
-          (r.once(8) ? 1n << 1n : 0n) |
-          (r.once(8) ? 1n << 19n : 0n),
-        tcr:
-          BigInt(64 - bits) |
-          0x3500n |
-          ({ 12: 0n, 14: 2n, 16: 1n }[granule] << 14n) |
-          (25n << 16n) |
-          (0x35n << 24n) |
-          (2n << 30n) |
-          (2n << 32n) |
-          (wide ? 1n << 36n : 0n) |
-          hafdbs |
-          // HPD0, EPD0, E0PD0.
-          (r.once(8) ? 1n << 41n : 0n) |
-          (r.once(40) ? 1n << 7n : 0n) |
-          (this.oracle.v8_5 && r.once(20) ? 1n << 55n : 0n),
+        // RES1; and UCI, SPAN or not, nTWE, nTWI, DZE, UCT, UMA.
+        sctlr: options | (alone ? 0x30c5_0830n : 0x3455_ca00n | (r.once(2) ? 1n << 23n : 0n)),
+        tcr: alone
+          ? // HA and HD, HPD; PS.
+            BigInt(64 - bits) | 0x8080_3500n | tg0 | (2n << 16n) | (hafdbs >> 18n) | (r.once(8) ? 1n << 24n : 0n)
+          : BigInt(64 - bits) |
+            0x3500n |
+            tg0 |
+            (25n << 16n) |
+            (0x35n << 24n) |
+            (2n << 30n) |
+            (2n << 32n) |
+            (wide ? 1n << 36n : 0n) |
+            hafdbs |
+            // HPD0, EPD0, E0PD0.
+            (r.once(8) ? 1n << 41n : 0n) |
+            (r.once(40) ? 1n << 7n : 0n) |
+            (this.oracle.v8_5 && r.once(20) ? 1n << 55n : 0n),
         ttbr0: ttbr(setting.spaces[0]!),
         mair: this.mair(r, device),
         hcr:
           (1n << 31n) |
-          (host ? E2H | TGE : r.once(4) ? E2H : 0n) |
+          (regime === 'EL2&0' ? E2H | TGE : !alone && r.once(4) ? E2H : 0n) |
+          (flat ? 1n << 12n : 0n) |
           (stage2 ? 1n : 0n) |
           (stage2 && r.once(4) ? 4n : 0n) |
           (fwb ? FWB : 0n),
@@ -202,7 +215,7 @@ export class MmuFuzzer {
           (BigInt(r.below(2)) << 22n),
         vttbr: vttbrs[0] ?? 0n,
       },
-      spsr: pstate(r, host, setting.flushed || r.once(2)),
+      spsr: pstate(r, regime, setting.flushed || r.once(2)),
       tables: tables.descriptors,
       length: tables.length,
     };
@@ -253,8 +266,9 @@ export class MmuFuzzer {
         put(AT[name], registers[name]);
       put(AT.ttbr1, BigInt(TABLES));
       put(AT.spsr, BigInt(c.spsr));
-      put(AT.elr, HIGH + BigInt(CODE - RAM + n * CODE_BYTES));
-      put(AT.vbar, HIGH + BigInt(VECTORS1 - RAM));
+      const base = c.high ? HIGH - BigInt(RAM) : 0n;
+      put(AT.elr, base + BigInt(CODE + n * CODE_BYTES));
+      put(AT.vbar, base + BigInt(VECTORS1));
       put(AT.pairs, BigInt(PAIRS + pair));
       put(AT.count, BigInt(c.tables.size));
       put(AT.length, BigInt(Math.ceil(c.length / 64) * 64));
