@@ -1,6 +1,9 @@
+import { Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
+import { ScreenModes } from './screen-modes.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+/** Those that end a process, and that it can do something before. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGABRT', 'SIGALRM', 'SIGUSR2', 'SIGXCPU'] as const;
 
 /** The window's size in characters. */
 export interface WindowSize {
@@ -13,13 +16,14 @@ export class Terminal {
   readonly #input: ReadStream;
   readonly #output: WriteStream;
   #raw = false;
+  readonly #modes = new ScreenModes();
   readonly #restore = (): void => this.restore();
   readonly #suspend = (): void => {
     this.#setRaw(false);
     process.kill(process.pid, 'SIGSTOP');
   };
   readonly #resume = (): void => this.#setRaw(this.#raw);
-  readonly #onSignal: Record<(typeof SIGNALS)[number], () => void>;
+  readonly #onSignal: ReadonlyMap<NodeJS.Signals, () => void>;
 
   constructor(input: ReadStream = process.stdin, output: WriteStream = process.stdout) {
     this.#input = input;
@@ -29,7 +33,7 @@ export class Terminal {
       // With its handler gone the signal ends the process in its own way, so that the status says so.
       process.kill(process.pid, signal);
     };
-    this.#onSignal = { SIGINT: die('SIGINT'), SIGTERM: die('SIGTERM'), SIGHUP: die('SIGHUP'), SIGQUIT: die('SIGQUIT') };
+    this.#onSignal = new Map(SIGNALS.map((signal) => [signal, die(signal)]));
   }
 
   /** Whether there is a terminal to read keys from. */
@@ -48,13 +52,23 @@ export class Terminal {
     return () => void this.#output.off('resize', listener);
   }
 
+  /** What a guest writes to the terminal's screen: what it leaves changed there, `restore` changes back. */
+  get screen(): Writable {
+    return new Writable({
+      write: (chunk: Uint8Array, _encoding, done) => {
+        this.#modes.see(chunk);
+        this.#output.write(chunk, done);
+      },
+    });
+  }
+
   /** Raw mode: every key goes to the guest, also Ctrl-C. No effect without a terminal. */
   raw(): void {
     if (!this.interactive || this.#raw) return;
     this.#raw = true;
     // The ways back first: a signal may come at any moment.
     process.on('exit', this.#restore);
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal[signal]);
+    for (const [signal, handler] of this.#onSignal) process.on(signal, handler);
     process.on('SIGTSTP', this.#suspend);
     process.on('SIGCONT', this.#resume);
     this.#setRaw(true);
@@ -64,9 +78,11 @@ export class Terminal {
   restore(): void {
     if (!this.#raw) return;
     this.#raw = false;
+    const { undo } = this.#modes;
+    if (undo !== '') this.#output.write(undo);
     this.#setRaw(false);
     process.off('exit', this.#restore);
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal[signal]);
+    for (const [signal, handler] of this.#onSignal) process.off(signal, handler);
     process.off('SIGTSTP', this.#suspend);
     process.off('SIGCONT', this.#resume);
   }

@@ -58,7 +58,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     cpus: flags.cpus,
     el: options.el,
     restarts: flags.reboot,
-    output: exec?.output ?? process.stdout,
+    output: exec?.output ?? (interactive && process.stdout.isTTY ? terminal.screen : process.stdout),
     trace,
     // Of what an earlier run translated there would be nothing to trace.
     keepTranslations: !flags.trace?.has('exec'),

@@ -46,10 +46,19 @@ describe('the terminal is as it was', () => {
     expect([log, code]).toEqual(['raw cooked ', 1]);
   });
 
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGABRT'] as const)
     test(`after ${signal}, which still ends the process`, async () => {
       expect(await run(WAIT, signal)).toEqual({ log: 'raw cooked ', code: null, signal });
     });
+});
+
+test('what a guest left changed of the screen is changed back before the mode', async () => {
+  const program = `
+    const output = { columns: 80, rows: 24, write: (text, done) => (writeSync(1, JSON.stringify(String(text))), done?.()) };
+    const shown = new Terminal(input, output);
+    shown.raw();
+    shown.screen.write(Buffer.from('\\x1b[?25l'));`;
+  expect((await run(program)).log).toBe('raw "\\u001b[?25l""\\u001b[?25h"cooked ');
 });
 
 test('without a terminal nothing is changed', async () => {
