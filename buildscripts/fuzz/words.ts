@@ -14,6 +14,8 @@ import { Random } from './random.ts';
 
 const AREA = 0x10000;
 const GUARD = 0x10000;
+/** Below are the locks of accesses to pairs. */
+const LOCKS_END = 0x1000;
 const MEMORY = 2 << 20;
 const PAGE_WORDS = 1024;
 const PATTERN = 0xa5;
@@ -72,7 +74,7 @@ class Victim {
       this.exceptions++;
       this.core.stop();
     };
-    this.u8.fill(PATTERN, 0, AREA);
+    this.u8.fill(PATTERN, LOCKS_END, AREA);
     this.u8.fill(PATTERN, this.host - GUARD, this.host);
   }
 
@@ -138,7 +140,7 @@ class Victim {
       else if (r.once(8)) this.start(r, el);
       n = ended >= n && ended < n + 200 ? ended + 1 : n + 1;
     }
-    this.check(0, AREA);
+    this.check(LOCKS_END, AREA);
     this.check(this.host - GUARD, this.host);
     if (core.frame !== core.ownFrame || FRAME_SIZE > CORE_BYTES) throw new Error('the frame has moved');
   }
