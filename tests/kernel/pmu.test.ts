@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { EC } from '../../arch/core/exception.ts';
 import { sysregKey } from '../../arch/core/frame.ts';
 import * as abi from '../../kernel/abi/index.ts';
-import { Err, Exit, Reg, Root } from '../../kernel/abi/index.ts';
-import { FREQUENCY, machine } from './core-machine.ts';
-import { errorOf } from './task.ts';
+import { Err, Exit, Fault, ObjectType, Reg, Rights, Root } from '../../kernel/abi/index.ts';
+import { FREQUENCY, machine, writeProgram } from './core-machine.ts';
+import { Allocator, errorOf } from './task.ts';
 import { LR_GROUP1, LR_HW, LR_PENDING, makeVm } from './vm.ts';
 
 const PMU = 23;
+/** Where a native task's program is. */
+const CODE = 0x40_0000;
 const PMCR = Reg.SYSTEM | sysregKey(3, 3, 9, 12, 0);
 const PMOVS = Reg.SYSTEM | sysregKey(3, 3, 9, 14, 3);
 const PMEVCNTR0 = Reg.SYSTEM | sysregKey(3, 3, 14, 8, 0);
@@ -136,6 +139,25 @@ describe('the performance monitors of a guest', () => {
           expect((yield* abi.recv(env, vm.exits, vm.reply, env.now() + 20_000)).error).toBe(Err.TIMEOUT);
           yield* abi.suspend(env, vm.thread);
         }
+      },
+    ]).run();
+  });
+
+  test('are out of a native task’s reach', () => {
+    machine([
+      function* (env) {
+        const a = new Allocator(env);
+        const faults = yield* a.endpoint();
+        const reply = yield* a.reply();
+        const space = yield* a.make(ObjectType.SPACE, 16);
+        const code = yield* a.make(ObjectType.FRAME, 12);
+        writeProgram(env.window(code), READ_COUNTERS, CODE);
+        yield* abi.map(env, space, code, CODE, Rights.READ | Rights.EXECUTE);
+        const { thread } = yield* a.thread({ space, faultEndpoint: faults });
+        yield* abi.writeThreadRegisters(env, thread, Reg.PC, CODE);
+        yield* abi.resume(env, thread);
+        const fault = yield* abi.recv(env, faults, reply);
+        expect([fault.label, env.word(0) >>> 26, env.word(2)]).toEqual([Fault.EXCEPTION, EC.SYSREG, CODE]);
       },
     ]).run();
   });
