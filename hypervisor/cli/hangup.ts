@@ -14,6 +14,8 @@ type Probe = () => boolean;
 export class HangupWatch {
   #gone: (() => void) | undefined;
   #probe: Probe | undefined;
+  /** Of a pipe; made at the first look, as a short run has none. */
+  #pipe: number | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(output: Writable & { fd?: number }, gone: () => void) {
@@ -24,13 +26,20 @@ export class HangupWatch {
     if (!kind.isFIFO() && !kind.isSocket()) return;
     this.#gone = gone;
     if (kind.isSocket()) this.#probe = () => socketClosed(fd);
-    else void pipeProbe(fd).then((probe) => (this.#probe = probe));
+    else this.#pipe = fd;
     this.#timer = setInterval(() => this.look(), INTERVAL);
     this.#timer.unref();
   }
 
   /** Looks now. */
   look(): void {
+    if (this.#pipe !== undefined) {
+      void pipeProbe(this.#pipe).then((probe) => {
+        this.#probe = probe;
+        this.look();
+      });
+      this.#pipe = undefined;
+    }
     if (this.#gone === undefined || this.#probe?.() !== true) return;
     const gone = this.#gone;
     this.close();
