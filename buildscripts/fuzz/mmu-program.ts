@@ -8,6 +8,11 @@ export type MmuItem = readonly number[];
 export interface Oracle {
   /** Device memory. QEMU 7.2 has no alignment faults of it. */
   readonly device: boolean;
+  /**
+   * Faults of stage 2 on walks of stage 1. QEMU 7.2 gives them the level of the stage 1 walk, not their own (DDI 0487,
+   * AArch64.S2Translate).
+   */
+  readonly walks: boolean;
   /** FEAT_TLBIRANGE and FEAT_TLBIOS, FEAT_E0PD, FEAT_S2FWB. */
   readonly v8_5: boolean;
   /** A host's TLBI (R)VA(L)E2. QEMU 7.2 leaves the EL2&0 regime alone then (DDI 0487, TLBI VAE2). */

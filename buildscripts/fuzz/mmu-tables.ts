@@ -59,6 +59,8 @@ export interface Kinds {
   readonly nG: boolean;
   /** Some memory is Device memory. */
   readonly device: boolean;
+  /** Some pages of stage 1's tables are not simply there for stage 2. */
+  readonly walks: boolean;
 }
 
 /** Input sizes at stage 1 by granule. */
@@ -298,8 +300,7 @@ export class Tables {
   }
 
   /**
-   * A stage 2: the harness as it is, the area page by page, the window. Tables of stage 1 do not fault there: QEMU 7.2 gives
-   * such a fault the level of the stage 1 walk, not its own (DDI 0487, AArch64.S2Translate).
+   * A stage 2: the harness as it is, the area page by page, the window.
    * @returns the offset of its first table
    */
   stage2(granule: Granule, bits: number, sl0: number): number {
@@ -311,6 +312,7 @@ export class Tables {
     this.places2.push(places);
     const page = 1 << granule;
     const block = 2 ** this.shift(tree, 2);
+    const tables = tree.root;
     for (const [from, size] of KEPT) {
       // In blocks where the area is not near.
       const level = Math.floor(from / block) === Math.floor(AREA / block) ? 3 : 2;
@@ -340,7 +342,12 @@ export class Tables {
     // The tables, and those that were made for this.
     for (let at = DATA_BYTES; at < this.next; at += page) {
       const entry = this.descend(tree, BigInt(AREA + at), 3, true)!;
-      this.descriptors.set(entry, BigInt(AREA + at) | this.plain2 | 3n);
+      if (this.descriptors.has(entry)) continue;
+      const odd = this.kinds.walks && at < tables && r.once(4);
+      this.descriptors.set(
+        entry,
+        odd && r.once(4) ? 0n : BigInt(AREA + at) | (odd ? this.attributes2(3) : this.plain2 | 3n),
+      );
     }
     return tree.root;
   }

@@ -99,7 +99,7 @@ export class MmuFuzzer {
 
   constructor(qemu: Pick<Qemu, 'version' | 'cpu' | 'cores'>) {
     const later = qemu.version >= 9;
-    this.oracle = { device: later, v8_5: !later, vae2: later, at12: !later };
+    this.oracle = { device: later, walks: later, v8_5: !later, vae2: later, at12: !later };
     // Without FEAT_LSE2, which in QEMU 10 lets unaligned accesses to Device memory through if they are within 16 bytes.
     if (later) qemu.cpu = 'neoverse-n1';
     // With one core, whose accesses are never atomic, there are no alignment faults of Device memory.
@@ -118,7 +118,8 @@ export class MmuFuzzer {
     const device = this.oracle.device && r.once(2);
     // The EL2 regime's tables have the harness too, above 1 GiB.
     const [granule, bits] = r.pick(alone ? STAGE1.filter(([, size]) => size > 31) : STAGE1);
-    const tables = new Tables(r, { stage2, fwb, nG: spaces === 2, device });
+    const walks = this.oracle.walks && r.once(3);
+    const tables = new Tables(r, { stage2, fwb, nG: spaces === 2, device, walks });
     const trees = Array.from({ length: spaces }, () => tables.tree(granule, bits));
     if (alone) tables.keep(trees[0]!);
     const vas: bigint[] = [];
@@ -143,7 +144,13 @@ export class MmuFuzzer {
     if (tables.length > AREA_BYTES) throw new Error('the tables are too long');
 
     const x = new BigUint64Array(29);
-    for (let n = 0; n < 8; n++) x[n] = vas[n]! | BigInt(this.offset(r, device));
+    for (let n = 0; n < 8; n++) {
+      x[n] = vas[n]! | BigInt(this.offset(r, device));
+      // Neither half's, or data in TTBR1's half, where EL0 has nothing and EL1 may read.
+      if (r.once(24) && !flat) x[n]! ^= 1n << BigInt(48 + r.below(16));
+      else if (r.once(24) && !flat && !alone)
+        x[n] = BigInt.asUintN(64, HIGH) + ((vas[n]! & 0xf_ffffn) | BigInt(AREA - RAM)) + 8n;
+    }
     for (let n = 8; n < 26; n++) x[n] = r.u64();
     x[FUEL] = BigInt(4 + r.below(20));
     const hafdbs = (BigInt(r.below(2)) << 39n) | (BigInt(r.below(2)) << 40n);
@@ -201,7 +208,8 @@ export class MmuFuzzer {
           (regime === 'EL2&0' ? E2H | TGE : !alone && r.once(4) ? E2H : 0n) |
           (flat ? 1n << 12n : 0n) |
           (stage2 ? 1n : 0n) |
-          (stage2 && r.once(4) ? 4n : 0n) |
+          // PTW. QEMU 10 gives its faults the level of the stage 1 walk.
+          (stage2 && !(walks && device) && r.once(4) ? 4n : 0n) |
           (fwb ? FWB : 0n),
         vtcr:
           BigInt(64 - bits2) |
