@@ -39,6 +39,11 @@ export interface Setting {
    * is Normal memory by stage 2.
    */
   readonly flushed: boolean;
+  /**
+   * Data are executed. Then blocks and pages above 4 KiB are not invalidated by an address in them: QEMU's jump cache keeps what
+   * it has of the others.
+   */
+  readonly calls: boolean;
   /** What is kept out. */
   readonly oracle: Oracle;
 }
@@ -166,6 +171,7 @@ export class Programs {
       case 7:
         return this.translation(base);
       case 8:
+        if (!s.calls) return undefined;
         // A call of the page's words that are RET: by RET, for BLR leaves PSTATE.BTYPE where there is FEAT_BTI.
         return [(0x9274cc00 | (base << 5) | SCRATCH) >>> 0, 0xb2760739, 0x10000000 | (2 << 5) | 30, 0xd65f0320];
       case 9:
@@ -282,9 +288,10 @@ export class Programs {
     const each = (argument: bigint, words: readonly number[]): number[] =>
       s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
     const { granule } = place.tree;
+    const byAddress = place.leaf && !(s.calls && (granule !== 12 || place.level !== 3));
     if (s.regime === 'EL2') {
       // ALLE2, VAE2, VALE2, RVAE2, RVALE2.
-      const kinds = place.leaf ? (s.oracle.v8_5 ? 3 : 2) : 1;
+      const kinds = byAddress ? (s.oracle.v8_5 ? 3 : 2) : 1;
       const kind = r.below(kinds);
       const argument = kind === 2 ? range(r, granule, place.address) : page;
       const op = kind === 0 ? tlbi(4, single, 0) : tlbi(4, kind === 2 ? many : single, r.pick([1, 5]));
@@ -298,7 +305,7 @@ export class Programs {
       // ASIDE1, which leaves global ones: with one address space there may be some.
       ...(s.spaces.length > 1 ? [() => each(0n, [tlbi(0, single, 2)])] : []),
     ];
-    if (place.leaf) {
+    if (byAddress) {
       ways.push(
         // VAAE1, VAALE1, VAE1, VALE1.
         () => [...mov(ARGUMENT, page), tlbi(0, single, r.pick([3, 7]))],

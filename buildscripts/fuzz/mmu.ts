@@ -147,8 +147,9 @@ export class MmuFuzzer {
     for (let n = 0; n < 8; n++) {
       x[n] = vas[n]! | BigInt(this.offset(r, device));
       // Neither half's, or data in TTBR1's half, where EL0 has nothing and EL1 may read.
-      if (r.once(24) && !flat) x[n]! ^= 1n << BigInt(48 + r.below(16));
-      else if (r.once(24) && !flat && !alone)
+      const elsewhere = flat ? -1 : r.below(24);
+      if (elsewhere === 0) x[n]! ^= 1n << BigInt(48 + r.below(16));
+      else if (elsewhere === 1 && !alone)
         x[n] = BigInt.asUintN(64, HIGH) + ((vas[n]! & 0xf_ffffn) | BigInt(AREA - RAM)) + 8n;
     }
     for (let n = 8; n < 26; n++) x[n] = r.u64();
@@ -163,6 +164,7 @@ export class MmuFuzzer {
       vttbrs,
       hafdbs,
       flushed: device && stage2,
+      calls: r.once(2),
       oracle: this.oracle,
     };
     const programs = new Programs(r, x, setting);
