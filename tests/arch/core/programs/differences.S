@@ -28,6 +28,12 @@
     isb
     .endm
 
+    .macro  resume_at label
+    ldr     x0, =resume
+    ldr     x1, =\label
+    str     x1, [x0]
+    .endm
+
     // Instructions at EL2, X1 being an address. X19: ESR of an exception, or 0.
     .macro  at2 insn:vararg
     ldr     x0, =resume
@@ -466,7 +472,71 @@ stages:
     isb
     mrs     x3, pmevcntr1_el0
     print   x3
+    bl      reset
+    bl      stage1_on
+
+//# TLBI RVAE2 of a VHE host is about the EL2&0 regime (TLBI RVAE2, operation for EL2); QEMU leaves that alone
+//= 96000005
+    setreg  hcr_el2, RW | TGE | (1 << 34)
+    setreg  tcr_el2, 0x280803519
+    bl      el2_on
+    ldr     x3, [x1]
+    entry   stage1, 2, 0
+    dsb     sy
+    ldr     x2, =0x400000080000             // 4 KiB, from 0x80000000
+    tlbi    rvae2, x2
+    dsb     sy
+    isb
+    resume_at 1f
+    ldr     x1, =0x80000000
+    ldr     x3, [x1]
+1:  bl      el2_off
+    print   x19
+
+//# TLBI by an address reaches all pages of the block that has it (D8.14, TLB maintenance); QEMU's jump cache keeps them
+//= 8600000d
+    setreg  tcr_el2, 0x80823519
+    bl      el2_on
+    ldr     x24, =0x40000000 + return
+    blr     x24
+    entry   stage1, 2, (1 << 54) | 0x40000000 + NORMAL
+    dsb     sy
+    ldr     x2, =0x90000                    // another page of 0x80000000
+    tlbi    vae2, x2
+    dsb     sy
+    isb
+    resume_at 1f
+    blr     x24
+1:  bl      el2_off
+    print   x19
     b       finish
+    .ltorg
+
+    // EL2's stage 1 on with the tables of EL1, for which TCR_EL2 is made, and RAM at 2 GiB too, where X1 points.
+el2_on:
+    entry   stage1, 2, 0x40000000 + NORMAL
+    setreg  mair_el2, 0xff00
+    ldr     x0, =stage1
+    msr     ttbr0_el2, x0
+    isb
+    tlbi    alle2
+    dsb     sy
+    isb
+    mrs     x0, sctlr_el2
+    orr     x0, x0, #1
+    msr     sctlr_el2, x0
+    isb
+    mov     x19, #0
+    ldr     x1, =0x80000000
+return:
+    ret
+el2_off:
+    mrs     x0, sctlr_el2
+    bic     x0, x0, #1
+    msr     sctlr_el2, x0
+    setreg  hcr_el2, RW
+    isb
+    ret
     .ltorg
 
 // X19: ESR, X20: FAR, X21: ELR, X22: SPSR, X23: EL, X26: NZCV and X27: DIT at the vector.
