@@ -54,6 +54,8 @@ export interface Instruction {
   readonly value: number;
   readonly fields: readonly Field[];
   readonly flow: Flow;
+  /** Control often leaves with this instruction and comes back behind it: an exception return's usual destination. */
+  readonly resumes: boolean;
   /** Byte offset of a direct branch's target. */
   readonly offset: ((i: AnyFields) => number) | undefined;
   /** False for an unallocated combination of fields: UNDEFINED. */
@@ -66,6 +68,7 @@ export type AnyFields = { readonly [name: string]: number } & { readonly word: n
 export interface Options<P extends string> {
   feature?: Feature;
   flow?: Flow;
+  resumes?: boolean;
   offset?: (i: Fields<P>) => number;
   when?: (i: Fields<P>) => boolean;
 }
@@ -110,6 +113,7 @@ export function instruction<const P extends string>(
     value: value >>> 0,
     fields,
     flow: options.flow ?? 'next',
+    resumes: options.resumes ?? false,
     offset: options.offset as Instruction['offset'],
     when: options.when as Instruction['when'],
     translate: translate as Instruction['translate'],

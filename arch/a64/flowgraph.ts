@@ -18,22 +18,21 @@ export interface Block {
   /** First word and number of words. */
   start: number;
   count: number;
-  instructions: (Decoded | undefined)[];
   /** How the last instruction hands on control; `next` falls into the following block. */
   flow: Flow | 'undefined';
   /** The branch's target. */
   taken: Edge | undefined;
   /** Where control goes on otherwise; after calls too. */
   fall: Edge | undefined;
-  roles: Roles;
 }
 
 /** A decoded instruction with what the flow graph wants of it; `decoded` is undefined where nothing is allocated. */
-interface Info {
+export interface Info {
   readonly decoded: Decoded | undefined;
   readonly flow: Flow | 'undefined';
   /** Byte offset of a direct branch's target. */
   readonly offset: number;
+  readonly resumes: boolean;
   readonly roles: Roles;
 }
 
@@ -41,9 +40,10 @@ const NO_ROLES: Roles = { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlag
 
 function describe(word: number): Info {
   const decoded = decode(word);
-  if (decoded === undefined) return { decoded, flow: 'undefined', offset: 0, roles: NO_ROLES };
+  if (decoded === undefined) return { decoded, flow: 'undefined', offset: 0, resumes: false, roles: NO_ROLES };
   const { row, fields } = decoded;
-  return { decoded, flow: row.flow, offset: row.offset?.(fields) ?? 0, roles: rolesOf(row, fields) };
+  const { flow, resumes } = row;
+  return { decoded, flow, offset: row.offset?.(fields) ?? 0, resumes, roles: rolesOf(row, fields) };
 }
 
 /** Recently seen words: code repeats itself. Direct mapped. */
@@ -65,68 +65,90 @@ function info(word: number): Info {
 let generation = 0;
 const reached = new Int32Array(PAGE_WORDS);
 const leader = new Int32Array(PAGE_WORDS + 1);
+const entered = new Int32Array(PAGE_WORDS + 1);
 const blockOf = new Int32Array(PAGE_WORDS + 1);
 const infos: Info[] = new Array<Info>(PAGE_WORDS);
+const work: number[] = [];
+const later: number[] = [];
+
+/** The instruction at a word of the page, of a block that the last `findBlocks` has found. */
+export const instructionAt = (word: number): Info => infos[word]!;
+
+export interface FindOptions {
+  /** Words at most, about. */
+  most: number;
+  /** Also what stands behind instructions that control comes back to (`resumes`), as places to enter at. */
+  resume: boolean;
+  /** Whether another region begins at a word, which this one then does not run into; absent: none. */
+  isEntry?: ((word: number) => boolean) | undefined;
+}
+
+/** Blocks in the order of their addresses. */
+export interface FlowGraph {
+  readonly blocks: Block[];
+  /** The entry's block. */
+  readonly entry: number;
+  /** Blocks, by number, where control may come from outside: the entry, behind calls and what `resumes`, loop heads. */
+  readonly enterable: Uint8Array;
+}
 
 /**
  * Finds the blocks that are statically reachable from a word of a page without leaving it, going on after calls.
- * Block 0 is the entry; blocks are in reverse postorder.
  * @param words the page's instruction words
  * @param first index of the page's first word in `words`
- * @param isEntry whether another region begins at a word, which this one then does not run into; absent: none
  */
-export function findBlocks(
-  entry: number,
-  words: Int32Array,
-  first: number,
-  maxWords: number,
-  isEntry?: (word: number) => boolean,
-): Block[] {
+export function findBlocks(entry: number, words: Int32Array, first: number, options: FindOptions): FlowGraph {
+  const { most, resume, isEntry } = options;
   generation++;
   const leaders: number[] = [entry];
-  leader[entry] = generation;
-  const lead = (at: number): void => {
-    if (leader[at] === generation) return;
-    leader[at] = generation;
-    leaders.push(at);
-  };
-  const work = [entry];
+  leader[entry] = entered[entry] = generation;
+  work.length = 0;
+  work.push(entry);
+  later.length = 0;
   let count = 0;
-  while (work.length > 0 && count < maxWords) {
-    let at = work.pop()!;
+  while (work.length + later.length > 0 && count < most) {
+    let at = (work.length > 0 ? work : later).pop()!;
     while (at >= 0 && at < PAGE_WORDS && reached[at] !== generation) {
-      if (at !== entry && isEntry !== undefined && isEntry(at)) break;
+      if (isEntry !== undefined && at !== entry && isEntry(at)) break;
       reached[at] = generation;
       count++;
       const d = info(words[first + at]! >>> 0);
       infos[at] = d;
       const { flow } = d;
+      const here = at++;
       if (flow === 'next') {
-        at++;
-        continue;
-      }
-      if (flow === 'jump' || flow === 'branch') {
-        const target = at + (d.offset >> 2);
+        if (!d.resumes || !resume) continue;
+      } else if (flow === 'jump' || flow === 'branch') {
+        const target = here + (d.offset >> 2);
         if (target >= 0 && target < PAGE_WORDS) {
-          lead(target);
-          if (flow === 'jump') {
-            // Straight on at the target, so that code is found in the order it runs.
-            at = target;
-            continue;
+          if (leader[target] !== generation) {
+            leader[target] = generation;
+            leaders.push(target);
           }
-          work.push(target);
-        }
-        if (flow === 'jump') break;
+          if (target <= here) entered[target] = generation;
+          // Straight on at a jump's target, so that code is found in the order it runs.
+          if (flow === 'jump') at = target;
+          else work.push(target);
+        } else if (flow === 'jump') break;
+        if (flow === 'jump') continue;
+      } else if (flow === 'exit') {
+        if (!d.resumes || !resume) break;
+        later.push(at);
+      } else if (flow !== 'call' && flow !== 'callIndirect') break;
+      if (leader[at] !== generation) {
+        leader[at] = generation;
+        leaders.push(at);
       }
-      if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') {
-        at++;
-        lead(at);
-        continue;
-      }
-      break;
+      if (flow !== 'branch') entered[at] = generation;
+      if (flow === 'exit') break;
     }
   }
+  return cut(leaders, entry);
+}
 
+/** Cuts what has been reached into blocks. */
+function cut(leaders: number[], entry: number): FlowGraph {
+  leaders.sort((a, b) => a - b);
   const blocks: Block[] = [];
   for (let n = 0; n < leaders.length; n++) {
     const start = leaders[n]!;
@@ -135,45 +157,46 @@ export function findBlocks(
       continue;
     }
     blockOf[start] = blocks.length;
-    const roles: Roles = { ...NO_ROLES };
-    const block: Block = { start, count: 0, instructions: [], flow: 'next', taken: undefined, fall: undefined, roles };
-    for (let at = start; ;) {
-      const d = infos[at]!;
-      block.instructions.push(d.decoded);
-      block.count++;
-      roles.readLo |= d.roles.readLo;
-      roles.readHi |= d.roles.readHi;
-      roles.writeLo |= d.roles.writeLo;
-      roles.writeHi |= d.roles.writeHi;
-      roles.setsFlags ||= d.roles.setsFlags;
-      const { flow } = d;
-      at++;
+    let at = start;
+    let flow: Block['flow'] = 'next';
+    let taken: Edge | undefined;
+    let fall: Edge | undefined;
+    for (;;) {
+      const d = infos[at++]!;
+      flow = d.flow;
       if (flow !== 'next') {
-        block.flow = flow;
-        if (flow === 'jump' || flow === 'branch') block.taken = { block: -1, target: at - 1 + (d.offset >> 2) };
-        if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') block.fall = { block: -1, target: at };
+        if (flow === 'jump' || flow === 'branch') taken = { block: -1, target: at - 1 + (d.offset >> 2) };
+        if (flow === 'branch' || flow === 'call' || flow === 'callIndirect') fall = { block: -1, target: at };
         break;
       }
-      if (block.count === MAX_BLOCK) lead(at);
-      if (leader[at] === generation || at >= PAGE_WORDS || reached[at] !== generation) {
-        block.fall = { block: -1, target: at };
+      const more = at < PAGE_WORDS && reached[at] === generation;
+      if (more && at - start === MAX_BLOCK && leader[at] !== generation) {
+        leader[at] = generation;
+        leaders.splice(n + 1, 0, at);
+      }
+      if (!more || leader[at] === generation) {
+        fall = { block: -1, target: at };
         break;
       }
     }
-    blocks.push(block);
+    blocks.push({ start, count: at - start, flow, taken, fall });
   }
-  for (const block of blocks) {
-    if (block.taken !== undefined) block.taken.block = blockAt(block.taken.target);
-    if (block.fall !== undefined) block.fall.block = blockAt(block.fall.target);
+  const enterable = new Uint8Array(blocks.length);
+  for (let b = 0; b < blocks.length; b++) {
+    const { start, taken, fall } = blocks[b]!;
+    if (entered[start] === generation) enterable[b] = 1;
+    if (taken !== undefined) taken.block = blockAt(taken.target);
+    if (fall !== undefined) fall.block = blockAt(fall.target);
   }
-  return reversePostorder(blocks, blockOf[entry]!);
+  return { blocks, entry: blockOf[entry]!, enterable };
 }
 
 function blockAt(word: number): number {
   return word >= 0 && word <= PAGE_WORDS && leader[word] === generation ? blockOf[word]! : -1;
 }
 
-function reversePostorder(blocks: Block[], entry: number): Block[] {
+/** The blocks that the entry reaches, in reverse postorder; edges are renumbered. */
+export function reversePostorder({ blocks, entry }: FlowGraph): Block[] {
   const order: number[] = [];
   const state = new Uint8Array(blocks.length);
   const stack: number[] = [entry];

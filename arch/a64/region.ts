@@ -1,10 +1,8 @@
-import { F } from '../core/frame.ts';
-import { T, W } from '../wasm/opcodes.ts';
-import type { Decoded } from './decode.ts';
-import { CC } from './flags.ts';
-import { findBlocks, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
-import { rolesOf } from './roles.ts';
-import { EXIT, IMPORT, JUMP_CACHE, P, Translator, V0, type Context, type PageCache } from './translator.ts';
+import type { Context } from './translator.ts';
+import { Translator } from './translator.ts';
+import { findBlocks, instructionAt, reversePostorder, type Block } from './flowgraph.ts';
+import { ColdRegion } from './region-cold.ts';
+import { OptimizedRegion } from './region-optimized.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {
@@ -17,187 +15,16 @@ export interface Region {
   readonly imports: number;
   /** Pairs: first word and number of words of each block translated. */
   readonly extents: readonly number[];
+  /** Words of its page that its function may be entered at. */
+  readonly doors: readonly number[];
   /** Guest instructions translated. */
   readonly instructions: number;
   /** What it calls on every way through it, as far as that is plain: byte offsets from the entry. */
   readonly calls: readonly number[];
 }
 
-/** Type index of a region's function in its module. */
-export const REGION_TYPE = 0;
 /** Longest region, in instructions. */
 const MAX_INSTRUCTIONS = 600;
-
-interface RegisterSet {
-  lo: number;
-  hi: number;
-}
-
-/**
- * A loop in which nothing can change translations. A memory instruction whose address is computed from data (a table's
- * index, a list's link) remembers the page that it was last in: so the look-up in the TLB is not between one load and the
- * next. For an address that only moves along, the processor is far ahead anyway.
- */
-interface MemoryLoop {
-  readonly header: number;
-  readonly body: ReadonlySet<number>;
-  /** Registers X0–X30 and SP that are written by something else than steps of an address. */
-  readonly computed: number;
-  /** Memory instructions that remember. */
-  readonly accesses: number;
-}
-
-interface Plan {
-  /** The outermost ones. */
-  readonly memoryLoops: readonly MemoryLoop[];
-  /** Registers whose locals hold their values at the block's start. */
-  readonly validIn: RegisterSet[];
-  /** Registers changed since they were last in the frame. */
-  readonly dirtyIn: RegisterSet[];
-  readonly validOut: RegisterSet[];
-  readonly dirtyOut: RegisterSet[];
-}
-
-/** More would not stay in registers. */
-const MOST_REMEMBERED = 12;
-/** Instructions that the core carries out: they may change translations. */
-const SERVED = /^(MSR|MRS|SYS)/;
-const MEMORY = /^(LD|ST)/;
-/** What steps, scaled counters and their beginnings are made with. */
-const STEP = /^((ADD|SUB) \(|ORR \(shifted|(MOVZ|MOVN|ADR|ADRP|MADD|UBFM|SBFM)$)/;
-
-/** Whether an instruction accesses memory at an address that depends on one of the registers. */
-function accessesBy(d: Decoded | undefined, computed: number): boolean {
-  if (d === undefined || !MEMORY.test(d.row.name)) return false;
-  const { Rn, Rm } = d.fields;
-  return (((computed >>> (Rn ?? 0)) | (Rm === undefined || Rm === 31 ? 0 : computed >>> Rm)) & 1) !== 0;
-}
-
-const isCall = (block: Block): boolean => block.flow === 'call' || block.flow === 'callIndirect';
-
-/**
- * Plans where registers live. A loop without calls gets every register that it uses loaded in front of it; elsewhere a
- * register is loaded where it is first used. A call ends all validity: registers are in the frame then.
- */
-function plan(blocks: readonly Block[], s: Structure, optimize: boolean): Plan {
-  const n = blocks.length;
-  const wanted: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
-  const memoryLoops: MemoryLoop[] = [];
-  for (let h = 0; h < n; h++) {
-    if (s.isLoopHeader[h] === 0) continue;
-    const body = new Set<number>([h]);
-    const work = [...s.back[h]!];
-    while (work.length > 0) {
-      const b = work.pop()!;
-      if (body.has(b)) continue;
-      body.add(b);
-      work.push(...s.forward[b]!, ...s.back[b]!);
-    }
-    let calls = false;
-    const use = { lo: 0, hi: 0 };
-    for (const b of body) {
-      const block = blocks[b]!;
-      if (isCall(block)) calls = true;
-      use.lo |= block.roles.readLo | block.roles.writeLo;
-      use.hi |= block.roles.readHi | block.roles.writeHi;
-    }
-    if (calls) continue;
-    wanted[h] = use;
-    if (!optimize || memoryLoops.some((outer) => outer.body.has(h))) continue;
-    const instructions = [...body].flatMap((b) => blocks[b]!.instructions);
-    if (instructions.some((d) => d !== undefined && SERVED.test(d.row.name))) continue;
-    let computed = 0;
-    for (const d of instructions) {
-      if (d === undefined || STEP.test(d.row.name)) continue;
-      const { writeLo } = rolesOf(d.row, d.fields);
-      // The base of an access that is written back moves along.
-      computed |=
-        MEMORY.test(d.row.name) && d.fields['Rn'] !== d.fields['Rt'] ? writeLo & ~(1 << d.fields['Rn']!) : writeLo;
-    }
-    const accesses = instructions.filter((d) => accessesBy(d, computed)).length;
-    memoryLoops.push({ header: h, body, computed, accesses: Math.min(MOST_REMEMBERED, accesses) });
-  }
-
-  const validIn: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
-  const validOut: RegisterSet[] = blocks.map(() => ({ lo: -1, hi: -1 }));
-  for (let changed = true; changed;) {
-    changed = false;
-    for (let b = 0; b < n; b++) {
-      let lo = b === 0 ? 0 : -1;
-      let hi = lo;
-      for (const p of s.forward[b]!) {
-        lo &= validOut[p]!.lo;
-        hi &= validOut[p]!.hi;
-      }
-      lo |= wanted[b]!.lo;
-      hi |= wanted[b]!.hi;
-      for (const p of s.back[b]!) {
-        lo &= validOut[p]!.lo;
-        hi &= validOut[p]!.hi;
-      }
-      const roles = blocks[b]!.roles;
-      const call = isCall(blocks[b]!);
-      const outLo = call ? 0 : lo | roles.readLo | roles.writeLo;
-      const outHi = call ? 0 : hi | roles.readHi | roles.writeHi;
-      const vi = validIn[b]!;
-      const vo = validOut[b]!;
-      if (vi.lo !== lo || vi.hi !== hi || vo.lo !== outLo || vo.hi !== outHi) {
-        vi.lo = lo;
-        vi.hi = hi;
-        vo.lo = outLo;
-        vo.hi = outHi;
-        changed = true;
-      }
-    }
-  }
-
-  const dirtyIn: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
-  const dirtyOut: RegisterSet[] = blocks.map(() => ({ lo: 0, hi: 0 }));
-  // Without write-back nothing is ever dirty.
-  for (let changed = optimize; changed;) {
-    changed = false;
-    for (let b = 0; b < n; b++) {
-      let lo = 0;
-      let hi = 0;
-      for (const p of [...s.forward[b]!, ...s.back[b]!]) {
-        lo |= dirtyOut[p]!.lo;
-        hi |= dirtyOut[p]!.hi;
-      }
-      lo &= validIn[b]!.lo;
-      hi &= validIn[b]!.hi;
-      const roles = blocks[b]!.roles;
-      const call = isCall(blocks[b]!);
-      const outLo = call ? 0 : lo | roles.writeLo;
-      const outHi = call ? 0 : hi | roles.writeHi;
-      const di = dirtyIn[b]!;
-      const d = dirtyOut[b]!;
-      if (di.lo !== lo || di.hi !== hi || d.lo !== outLo || d.hi !== outHi) {
-        di.lo = lo;
-        di.hi = hi;
-        d.lo = outLo;
-        d.hi = outHi;
-        changed = true;
-      }
-    }
-  }
-  return { memoryLoops, validIn, dirtyIn, validOut, dirtyOut };
-}
-
-/** The registers a region writes, in the order in which they first become dirty. */
-function chainOrder(blocks: readonly Block[]): number[] {
-  const order: number[] = [];
-  let lo = 0;
-  let hi = 0;
-  for (const block of blocks) {
-    const newLo = block.roles.writeLo & ~lo;
-    const newHi = block.roles.writeHi & ~hi;
-    for (let r = 0; r < 32; r++) if ((newLo >>> r) & 1) order.push(r);
-    for (let r = 0; r < 32; r++) if ((newHi >>> r) & 1) order.push(V0 + r);
-    lo |= newLo;
-    hi |= newHi;
-  }
-  return order;
-}
 
 export interface BuildOptions {
   /** For speed, as by default; else for little code. */
@@ -211,459 +38,55 @@ export interface BuildOptions {
 /** Makes regions; one builder serves a core. */
 export class RegionBuilder {
   private readonly t = new Translator();
-  private blocks: Block[] = [];
-  private structure!: Structure;
-  private plan!: Plan;
-  private entry = 0;
-  /** Depth of the block or loop that a branch to a block goes to, once open. */
-  private labels = new Int32Array(0);
-  /** What is known of the flags where each forward edge arrives. */
-  private ccIn: number[][] = [];
-  private setsFlags = false;
-  /** What the memory instructions of a loop remember, by its header. */
-  private remembered = new Map<number, PageCache[]>();
+  private readonly cold = new ColdRegion(this.t);
+  private readonly optimized = new OptimizedRegion(this.t);
 
   /**
    * Translates the region at word `entry` of a page.
    * @param words holds the page's instruction words, from index `first` on
    */
   build(entry: number, words: Int32Array, first: number, context: Context, options: BuildOptions = {}): Region {
+    const { t } = this;
     const { optimize = true, most = MAX_INSTRUCTIONS, isEntry } = options;
-    const t = this.t;
-    t.optimize = optimize;
-    const blocks = (this.blocks = findBlocks(entry, words, first, most, isEntry));
+    const { single } = context;
+    const graph = findBlocks(entry, words, first, { most, isEntry, resume: !optimize && !single });
     // One instruction: also a branch to itself leaves.
-    if (context.single)
-      for (const { taken, fall } of blocks) for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
-    const s = (this.structure = structure(blocks));
-    this.plan = plan(blocks, s, optimize);
-    this.entry = entry;
-    this.labels = new Int32Array(blocks.length).fill(-1);
-    this.ccIn = blocks.map(() => []);
-    this.setsFlags = blocks.some((b) => b.roles.setsFlags);
-
+    if (single)
+      for (const { taken, fall } of graph.blocks)
+        for (const edge of [taken, fall]) if (edge !== undefined) edge.block = -1;
     t.begin(context, entry * 4);
-    t.chain = optimize ? Uint8Array.from(chainOrder(blocks)) : new Uint8Array(0);
-    // Level 0 of the chain is the outermost block: leave without a register to write back.
-    t.op(W.block, T.void);
-    t.depth++;
-    t.chainDepth = t.depth;
-    for (let i = 0; i < t.chain.length; i++) {
-      t.op(W.block, T.void);
-      t.depth++;
+    let doors = [entry];
+    let { blocks } = graph;
+    let calls: number[] = [];
+    if (optimize) this.optimized.emit((blocks = reversePostorder(graph)), entry);
+    else {
+      calls = certainCalls(graph.blocks, graph.entry, entry);
+      this.cold.emit(graph, entry);
+      doors = [];
+      for (let b = 0; b < blocks.length; b++) if (graph.enterable[b] !== 0) doors.push(blocks[b]!.start);
     }
-    this.remembered = new Map(
-      this.plan.memoryLoops.map(({ header, accesses }) => [
-        header,
-        Array.from({ length: accesses }, () => ({ tag: t.newLocal(T.i64), addend: t.newLocal(T.i32) })),
-      ]),
-    );
-    t.frameLoad(W.i64_load, F.ICOUNT);
-    t.tee(t.icount);
-    this.checkDeadline(0);
-    if (this.setsFlags) t.flagsAtBlockStart(CC.frame);
-    this.emitTree(0);
-    for (let i = t.chain.length - 1; i >= 0; i--) {
-      t.op(W.end);
-      t.depth--;
-      const r = t.chain[i]!;
-      // A register of the chain without a local is never valid: nothing branches here.
-      if (t.registerLocal[r]! >= 0) t.store(r);
-    }
-    t.op(W.end);
-    t.depth--;
-    t.cc = t.ccLocal >= 0 ? CC.dynamic : CC.frame;
-    t.dirtyLo = t.dirtyHi = 0;
-    t.writeBack();
-    t.i32(1);
-    t.op(W.end);
-
     let instructions = 0;
     const extents: number[] = [];
-    for (const b of blocks) {
-      instructions += b.count;
-      extents.push(b.start, b.count);
+    for (const { start, count } of blocks) {
+      instructions += count;
+      extents.push(start, count);
     }
-    return { entry, context, body: this.body(), imports: t.imports, extents, instructions, calls: this.certainCalls() };
+    return { entry, context, body: t.functionBody(), imports: t.imports, extents, doors, instructions, calls };
   }
+}
 
-  /** The calls before the first branch. */
-  private certainCalls(): number[] {
-    const calls: number[] = [];
-    const seen = new Set<number>();
-    for (let b = 0; b >= 0 && !seen.has(b);) {
-      seen.add(b);
-      const block = this.blocks[b]!;
-      const last = block.start + block.count - 1;
-      if (block.flow === 'call') {
-        const { row, fields } = block.instructions[block.count - 1]!;
-        calls.push((last - this.entry) * 4 + row.offset!(fields));
-      }
-      const next = block.flow === 'jump' ? block.taken : block.flow === 'branch' ? undefined : block.fall;
-      if (block.flow === 'jump' && next!.block < 0) calls.push((next!.target - this.entry) * 4);
-      b = next?.block ?? -1;
-    }
-    return calls;
+/** The calls before the first branch. @param first the entry's block @param entry its word */
+function certainCalls(blocks: readonly Block[], first: number, entry: number): number[] {
+  const calls: number[] = [];
+  const seen = new Set<number>();
+  for (let b = first; b >= 0 && !seen.has(b);) {
+    seen.add(b);
+    const { start, count, flow, taken, fall } = blocks[b]!;
+    const last = start + count - 1;
+    if (flow === 'call') calls.push((last - entry) * 4 + instructionAt(last).offset);
+    const next = flow === 'jump' ? taken : flow === 'branch' ? undefined : fall;
+    if (flow === 'jump' && next!.block < 0) calls.push((next!.target - entry) * 4);
+    b = next?.block ?? -1;
   }
-
-  private body(): Uint8Array<ArrayBuffer> {
-    const t = this.t;
-    const header: number[] = [];
-    const leb = (n: number): void => {
-      for (; n >= 0x80; n >>>= 7) header.push((n & 0x7f) | 0x80);
-      header.push(n);
-    };
-    const runs: [number, number][] = [];
-    for (const type of t.localTypes) {
-      const last = runs[runs.length - 1];
-      if (last !== undefined && last[1] === type) last[0]++;
-      else runs.push([1, type]);
-    }
-    leb(runs.length);
-    for (const [count, type] of runs) {
-      leb(count);
-      header.push(type);
-    }
-    const body = new Uint8Array(header.length + t.code.length);
-    body.set(header);
-    body.set(t.code.view(), header.length);
-    return body;
-  }
-
-  /** Pops the instruction count; where it has reached the deadline the core may say (F.PC at the block) to leave. */
-  private checkDeadline(b: number): void {
-    const t = this.t;
-    t.frameLoad(W.i64_load, F.DEADLINE);
-    t.op(W.i64_ge_s);
-    t.beginInstruction((this.blocks[b]!.start - this.entry) * 4, 0);
-    t.if(T.void, () => {
-      t.frameStore(W.i64_store, F.ICOUNT, () => t.get(t.icount));
-      t.frameStore(W.i64_store, F.PC, () => t.pc());
-      t.get(P.frame);
-      t.i32(EXIT.deadline);
-      t.i32((this.entry << 1) | (t.optimize ? 1 : 0));
-      t.call(IMPORT.exit);
-      t.leaveIf();
-    });
-  }
-
-  private startState(b: number): void {
-    const t = this.t;
-    const p = this.plan;
-    t.validLo = p.validIn[b]!.lo;
-    t.validHi = p.validIn[b]!.hi;
-    t.dirtyLo = p.dirtyIn[b]!.lo;
-    t.dirtyHi = p.dirtyIn[b]!.hi;
-  }
-
-  private emitTree(b: number): void {
-    const merges = this.structure.children[b]!.filter((c) => this.structure.isMerge[c] !== 0);
-    if (this.structure.isLoopHeader[b] === 0) {
-      this.emitWithin(b, merges);
-      return;
-    }
-    const t = this.t;
-    if (b === 0) {
-      // The loop's registers are loaded in front of it.
-      t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
-      this.loadMissing(0);
-      this.forget(0);
-    }
-    t.op(W.loop, T.void);
-    t.depth++;
-    this.labels[b] = t.depth;
-    this.emitWithin(b, merges);
-    t.op(W.end);
-    t.depth--;
-  }
-
-  /** The block's code inside one `block` for each merge that it dominates, the last of them outermost. */
-  private emitWithin(b: number, merges: number[]): void {
-    const t = this.t;
-    const last = merges.pop();
-    if (last === undefined) {
-      this.emitBlock(b);
-      return;
-    }
-    t.op(W.block, T.void);
-    t.depth++;
-    const depth = t.depth;
-    this.labels[last] = depth;
-    this.emitWithin(b, merges);
-    t.op(W.end);
-    t.depth--;
-    // A loop header that is a merge as well gets its own label now.
-    this.emitTree(last);
-  }
-
-  /** In front of a loop: what its memory instructions remember is of another time. */
-  private forget(header: number): void {
-    const t = this.t;
-    for (const { tag } of this.remembered.get(header) ?? []) {
-      t.i64(-1);
-      t.set(tag);
-    }
-  }
-
-  private loadMissing(b: number): void {
-    const t = this.t;
-    const want = this.plan.validIn[b]!;
-    const lo = want.lo & ~t.validLo;
-    const hi = want.hi & ~t.validHi;
-    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
-    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
-  }
-
-  private emitBlock(b: number): void {
-    const t = this.t;
-    const block = this.blocks[b]!;
-    const header = this.structure.isLoopHeader[b] !== 0;
-    this.startState(b);
-    const loop = this.plan.memoryLoops.find(({ body }) => body.has(b));
-    const remembered = (loop && this.remembered.get(loop.header)) ?? [];
-    if (b !== 0 || header) {
-      const known = this.ccIn[b]!;
-      const agreed = known.length > 0 && known.every((c) => c === known[0]) ? known[0]! : CC.dynamic;
-      t.flagsAtBlockStart(!this.setsFlags ? CC.frame : header ? CC.dynamic : agreed);
-    }
-    if (header) {
-      t.get(t.icount);
-      this.checkDeadline(b);
-    }
-    t.get(t.icount);
-    t.i64(block.count);
-    t.op(W.i64_add);
-    t.set(t.icount);
-    for (let i = 0; i < block.count; i++) {
-      const d = block.instructions[i];
-      t.beginInstruction((block.start - this.entry + i) * 4, block.count - i);
-      t.pageCaches = loop !== undefined && accessesBy(d, loop.computed) ? remembered : [];
-      if (d === undefined) t.undefined();
-      else d.row.translate(t, d.fields);
-      if (t.ended) return;
-    }
-    this.emitEnd(b, block);
-  }
-
-  private emitEnd(b: number, block: Block): void {
-    const t = this.t;
-    switch (block.flow) {
-      case 'next':
-        this.settle(b);
-        this.emitEdge(b, block.fall!);
-        break;
-      case 'jump':
-        this.settle(b);
-        this.emitEdge(b, block.taken!);
-        break;
-      case 'branch': {
-        // The condition is on the operand stack; settling only touches registers.
-        this.settle(b);
-        const saved = this.save();
-        const direct = this.directLabel(b, block.taken!);
-        if (direct >= 0) {
-          t.op(W.br_if);
-          t.code.u32(direct);
-          this.noteFlags(block.taken!);
-        } else {
-          t.op(W.if, T.void);
-          t.depth++;
-          this.emitEdge(b, block.taken!);
-          t.op(W.end);
-          t.depth--;
-          this.restore(saved);
-        }
-        this.emitEdge(b, block.fall!);
-        break;
-      }
-      case 'call':
-      case 'callIndirect': {
-        const d = block.instructions[block.count - 1]!;
-        if (block.flow === 'call' && !t.optimize) {
-          t.writeBack();
-          t.get(P.frame);
-          t.get(P.pc);
-          t.i32(t.pcOffset + d.row.offset!(d.fields));
-          t.i32(t.pcOffset + 4);
-          t.get(P.depth);
-          t.call(IMPORT.link);
-        } else {
-          const target = block.flow === 'callIndirect' ? t.popTemp(T.i64) : undefined;
-          const pushTarget = (): void => (target === undefined ? t.pc(d.row.offset!(d.fields)) : t.get(target));
-          t.pc(4);
-          t.setX(30);
-          t.writeBack();
-          t.get(P.frame);
-          pushTarget();
-          t.pc(4);
-          t.get(P.depth);
-          t.i32(1);
-          t.op(W.i32_sub);
-          if (!t.optimize) t.call(IMPORT.jump);
-          else {
-            this.pushIndex(pushTarget, true);
-            t.op(W.call_indirect);
-            t.code.u32(REGION_TYPE);
-            t.code.u32(0);
-          }
-        }
-        t.op(W.if, T.void);
-        t.i32(1);
-        t.op(W.return, W.end);
-        t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
-        if (t.ccLocal >= 0) {
-          t.i32(CC.frame);
-          t.set(t.ccLocal);
-        }
-        t.cc = CC.frame;
-        t.frameLoad(W.i64_load, F.ICOUNT);
-        t.set(t.icount);
-        this.emitEdge(b, block.fall!);
-        break;
-      }
-      case 'return': {
-        const target = t.popTemp(T.i64);
-        t.writeBack();
-        if (!t.optimize) {
-          t.get(P.frame);
-          t.get(target);
-          t.get(P.ret);
-          t.get(P.depth);
-          t.returnCall(IMPORT.ret);
-          break;
-        }
-        t.get(target);
-        t.get(P.ret);
-        t.op(W.i64_eq, W.if, T.void);
-        t.i32(0);
-        t.op(W.return, W.end);
-        this.tailJump(() => t.get(target));
-        break;
-      }
-      case 'indirect': {
-        const target = t.popTemp(T.i64);
-        t.writeBack();
-        this.tailJump(() => t.get(target));
-        break;
-      }
-      default:
-        throw new Error('an instruction that leaves the region did not emit its exit');
-    }
-  }
-
-  /** Continues at an address in another region, with this one's place on the host's stack. */
-  private tailJump(target: () => void): void {
-    const t = this.t;
-    t.get(P.frame);
-    target();
-    t.get(P.ret);
-    t.get(P.depth);
-    if (!t.optimize) {
-      t.returnCall(IMPORT.jump);
-      return;
-    }
-    this.pushIndex(target, false);
-    t.op(W.return_call_indirect);
-    t.code.u32(REGION_TYPE);
-    t.code.u32(0);
-  }
-
-  /** Pushes the table index of the region at an address: the jump cache's, or what the runtime finds. @param call a nested one */
-  private pushIndex(target: () => void, call: boolean): void {
-    const t = this.t;
-    const entry = t.temp(T.i32);
-    target();
-    t.op(W.i32_wrap_i64);
-    t.i32(2);
-    t.op(W.i32_shl);
-    t.i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize);
-    t.op(W.i32_and);
-    t.frameLoad(W.i32_load, F.JUMP_CACHE);
-    t.op(W.i32_add);
-    t.tee(entry);
-    t.memory(W.i64_load, 0);
-    target();
-    t.op(W.i64_eq);
-    if (call) {
-      t.get(P.depth);
-      t.i32(0);
-      t.op(W.i32_gt_s, W.i32_and);
-    }
-    t.if(
-      T.i32,
-      () => {
-        t.get(entry);
-        t.memory(W.i32_load, 8);
-      },
-      () => {
-        t.get(P.frame);
-        target();
-        if (call) t.get(P.depth);
-        else t.i32(1);
-        t.call(IMPORT.lookup);
-      },
-    );
-  }
-
-  /** Makes the state at a block's end what the plan says. */
-  private settle(b: number): void {
-    const t = this.t;
-    if (!t.optimize) t.flush();
-    const out = this.plan.validOut[b]!;
-    const lo = out.lo & ~t.validLo;
-    const hi = out.hi & ~t.validHi;
-    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
-    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
-  }
-
-  private save(): [number, number, number, number, number] {
-    const t = this.t;
-    return [t.validLo, t.validHi, t.dirtyLo, t.dirtyHi, t.cc];
-  }
-
-  private restore(saved: [number, number, number, number, number]): void {
-    const t = this.t;
-    [t.validLo, t.validHi, t.dirtyLo, t.dirtyHi, t.cc] = saved;
-  }
-
-  private noteFlags(edge: Edge): void {
-    this.ccIn[edge.block]!.push(this.t.cc);
-  }
-
-  /** The relative label of an edge that needs no code of its own, or -1. */
-  private directLabel(from: number, edge: Edge): number {
-    const t = this.t;
-    const to = edge.block;
-    if (to < 0) return -1;
-    const back = to <= from;
-    if (!back && (this.structure.isMerge[to] === 0 || this.remembered.has(to))) return -1;
-    const v = this.plan.validIn[to]!;
-    const d = this.plan.dirtyIn[to]!;
-    const clean = ((v.lo & ~t.validLo) | (v.hi & ~t.validHi) | (t.dirtyLo & ~d.lo) | (t.dirtyHi & ~d.hi)) === 0;
-    return clean ? t.depth - this.labels[to]! : -1;
-  }
-
-  /** Emits a transfer of control along an edge; nothing falls through. */
-  private emitEdge(from: number, edge: Edge): void {
-    const t = this.t;
-    const to = edge.block;
-    if (to < 0) {
-      t.writeBack();
-      const offset = (edge.target - this.entry) * 4 - t.pcOffset;
-      this.tailJump(() => t.pc(offset));
-      return;
-    }
-    const d = this.plan.dirtyIn[to]!;
-    t.storeMask(t.dirtyLo & ~d.lo, t.dirtyHi & ~d.hi);
-    this.loadMissing(to);
-    if (to > from) this.forget(to);
-    if (to <= from || this.structure.isMerge[to] !== 0) {
-      if (to > from) this.noteFlags(edge);
-      t.op(W.br);
-      t.code.u32(t.depth - this.labels[to]!);
-    } else {
-      this.noteFlags(edge);
-      this.emitTree(to);
-    }
-  }
+  return calls;
 }

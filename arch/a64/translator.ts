@@ -236,6 +236,30 @@ export class Translator {
     this.icount = this.newLocal(T.i64);
   }
 
+  /** The function as the code section wants it, without its size: its locals and the code. */
+  functionBody(): Uint8Array<ArrayBuffer> {
+    const header: number[] = [];
+    const leb = (n: number): void => {
+      for (; n >= 0x80; n >>>= 7) header.push((n & 0x7f) | 0x80);
+      header.push(n);
+    };
+    const runs: [number, number][] = [];
+    for (const type of this.localTypes) {
+      const last = runs[runs.length - 1];
+      if (last !== undefined && last[1] === type) last[0]++;
+      else runs.push([1, type]);
+    }
+    leb(runs.length);
+    for (const [count, type] of runs) {
+      leb(count);
+      header.push(type);
+    }
+    const body = new Uint8Array(header.length + this.code.length);
+    body.set(header);
+    body.set(this.code.view(), header.length);
+    return body;
+  }
+
   beginInstruction(pcOffset: number, correction: number): void {
     this.pcOffset = pcOffset;
     this.correction = correction;

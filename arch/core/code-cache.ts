@@ -11,12 +11,22 @@ const pageHostOf = (host: number): number => (host & ~0xfff) >>> 0;
 const wordOf = (host: number): number => (host & 0xfff) >>> 2;
 
 interface Entry {
+  /** Where it is entered, in words from its page's start. */
+  readonly word: number;
   /** Table index. */
   index: number;
   /** Where its blocks stand in the page: pairs of first word and number of words. */
   extents: readonly number[];
   /** The instruction words that were translated, block after block. */
   words: Int32Array;
+  /** Words of the page that its function may be entered at. */
+  doors: readonly number[];
+  /** Entries in its middle: they share its function until they are optimized. */
+  readonly inner: Entry[];
+  /** It is one of another's `inner`. */
+  readonly shared: boolean;
+  /** Its place has been taken by what was made after it. */
+  replaced: boolean;
   /** Dropped by a cache invalidation: valid again only if the words still match. */
   stale: boolean;
   optimized: boolean;
@@ -35,9 +45,16 @@ interface Entry {
 interface PageCode {
   /** By context, then by word in the page. */
   readonly entries: Map<number, Entry>[];
-  /** Per word: 1 where a region has it. */
+  /** By context: regions that are not optimized, also those whose entry has an optimized one by now. */
+  readonly cold: Entry[][];
+  /** Per word: COVERED where a region has it that is not stale, DOOR where one can be entered. */
   readonly covered: Uint8Array;
+  /** Regions have become stale since they were last compared with the page. */
+  changed: boolean;
 }
+
+const COVERED = 1;
+const DOOR = 2;
 
 /** What the translator did. */
 export interface TranslationStats {
@@ -46,6 +63,8 @@ export interface TranslationStats {
   modules: number;
   /** Taken from an earlier run's. */
   reused: number;
+  /** Places in the middle of a region that it was entered at. */
+  shared: number;
   /** Of `regions`: translated anew for speed. */
   optimized: number;
   instructions: number;
@@ -71,8 +90,6 @@ const BATCH = 8;
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
 
-const STORE_USE = { free: 0, taken: 1, replaced: 2 } as const;
-
 /** Regions at most; more are not kept (a guest that makes code without end). */
 const MAX_REGIONS = 120_000;
 
@@ -86,6 +103,7 @@ export class CodeCache {
     regions: 0,
     modules: 0,
     reused: 0,
+    shared: 0,
     optimized: 0,
     instructions: 0,
     translateMs: 0,
@@ -105,10 +123,9 @@ export class CodeCache {
   /** `contextBits` of each context. */
   private readonly bits: number[] = [];
   private store: TranslationStore | undefined;
-  /** Of each of the store's regions: whether its function, in its place in the table, is a page's, or another's by now. */
-  private storeUse = new Uint8Array(0);
-  /** Regions of the store that have been optimized since. */
-  private readonly superseded = new Set<number>();
+  /** Of each of the store's regions: the place of its function in the table, and whether a page has it. */
+  private storeIndex = new Int32Array(0);
+  private storeTaken = new Uint8Array(0);
   /** Keeps what `save` and `consolidate` need. */
   keepBodies = false;
   /** Entries made in all. */
@@ -151,6 +168,7 @@ export class CodeCache {
     for (let i = 1; i < this.next; i++) this.table.set(i, null);
     this.next = 1;
     this.store = undefined;
+    this.storeIndex = new Int32Array(0);
   }
 
   /**
@@ -163,15 +181,17 @@ export class CodeCache {
   find(host: number, context: number, hostAt?: (offset: number) => number): number {
     const page = this.pageOf(host, context);
     const pageHost = pageHostOf(host);
+    if (page.changed) this.compare(pageHost, page);
     const entry = page.entries[context]!.get(wordOf(host));
     if (entry !== undefined) {
-      if (entry.stale && !wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2))
-        this.make(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
-      entry.stale = false;
+      if (entry.stale) this.make(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
       return entry.index;
     }
-    const stored = this.fromStore(pageHost, page, wordOf(host), context);
-    if (stored !== undefined) return stored.index;
+    if (this.eager === undefined) {
+      const known =
+        this.fromStore(pageHost, page, wordOf(host), context) ?? this.inside(pageHost, page, wordOf(host), context);
+      if (known !== undefined) return known.index;
+    }
     const start = performance.now();
     const index = this.next++;
     const batch = [this.build(pageHost, page, wordOf(host), context, this.eager?.(host) === true, index)];
@@ -183,7 +203,7 @@ export class CodeCache {
         if (callee === 0) continue;
         const calleePage = this.pageOf(callee, context);
         const word = wordOf(callee);
-        if (calleePage.entries[context]!.has(word) || this.inStore(callee, context) >= 0) continue;
+        if (calleePage.entries[context]!.has(word) || this.isKnown(callee, calleePage, context)) continue;
         batch.push(
           this.build(pageHostOf(callee), calleePage, word, context, this.eager?.(callee) === true, this.next++),
         );
@@ -197,8 +217,10 @@ export class CodeCache {
   private pageOf(host: number, context: number): PageCode {
     const pageHost = pageHostOf(host);
     let page = this.pages.get(pageHost);
-    if (page === undefined) this.pages.set(pageHost, (page = { entries: [], covered: new Uint8Array(PAGE_WORDS) }));
+    if (page === undefined)
+      this.pages.set(pageHost, (page = { entries: [], cold: [], covered: new Uint8Array(PAGE_WORDS), changed: false }));
     page.entries[context] ??= new Map<number, Entry>();
+    page.cold[context] ??= [];
     return page;
   }
 
@@ -212,12 +234,16 @@ export class CodeCache {
   sample(host: number, word: number, context: number, optimized: boolean): boolean {
     const pageHost = pageHostOf(host);
     const page = this.pages.get(pageHost);
-    const entry = page?.entries[context]?.get(word);
+    const entered = page?.entries[context]?.get(word);
+    const entry = entered ?? page?.cold[context]?.find((region) => region.word === word);
     if (page === undefined || entry === undefined || entry.stale) return false;
     // The host's compiler replaces a function where it is entered, not while it runs: a long loop is entered anew at times.
     if (optimized) return ++entry.samples % REENTRY === 0;
     if (entry.optimized) return true;
-    if (++entry.samples >= HOT_SAMPLES) this.make(pageHost, page, word, context, true, entry.index);
+    if (++entry.samples < HOT_SAMPLES) return false;
+    // Where only its middle has been entered, that is what is worth it.
+    if (entered === undefined) return true;
+    this.make(pageHost, page, word, context, true, entry.index);
     return false;
   }
 
@@ -253,19 +279,23 @@ export class CodeCache {
     optimize: boolean,
     index: number,
   ): Region {
-    const entries = page.entries[context]!;
+    const { covered } = page;
     const base = pageHost >>> 2;
     // A place inside a region that was made before (control came back into its middle): go only as far as other
     // regions begin, so that code is not translated over and over.
-    const inside = !optimize && page.covered[word] !== 0;
+    const inside = !optimize && covered[word] !== 0;
     const single = this.contexts[context]!.single;
-    const isEntry = single ? (): boolean => true : inside ? (at: number): boolean => entries.has(at) : undefined;
+    const isEntry = single
+      ? (): boolean => true
+      : inside
+        ? (at: number): boolean => (covered[at]! & DOOR) !== 0
+        : undefined;
     const region = this.builder.build(word, this.i32, base, this.contexts[context]!, {
       optimize,
       isEntry,
       most: inside ? MOST_INSIDE : undefined,
     });
-    const { extents } = region;
+    const { extents, doors } = region;
     const words = new Int32Array(region.instructions);
     let k = 0;
     for (let e = 0; e < extents.length; e += 2) {
@@ -273,14 +303,18 @@ export class CodeCache {
       words.set(this.i32.subarray(first, first + extents[e + 1]!), k);
       k += extents[e + 1]!;
     }
-    if (this.store !== undefined && index <= this.store.count) this.storeUse[index - 1] = STORE_USE.replaced;
     const body = this.keepBodies ? region.body : undefined;
-    const replaced = entries.get(word);
-    if (optimize && replaced !== undefined && replaced.stored >= 0) this.superseded.add(replaced.stored);
-    this.enter(page, context, word, {
+    const replaced = page.entries[context]!.get(word);
+    if (replaced !== undefined) this.makeWay(page, context, replaced, index, optimize);
+    this.enter(page, context, {
+      word,
       index,
       extents,
       words,
+      doors,
+      inner: [],
+      shared: false,
+      replaced: false,
       stale: false,
       optimized: optimize,
       samples: 0,
@@ -319,10 +353,96 @@ export class CodeCache {
     if (index >= this.table.length) this.table.grow(4096);
   }
 
-  private enter(page: PageCode, context: number, word: number, entry: Entry): void {
+  /** An entry's place in the table is about to be another's. One that is being optimized keeps its function elsewhere. */
+  private makeWay(page: PageCode, context: number, old: Entry, index: number, optimize: boolean): void {
+    const { table, storeIndex } = this;
+    old.replaced = true;
+    let moved = 0;
+    const move = (): number => {
+      moved = this.next++;
+      this.reserve(moved);
+      table.set(moved, table.get(index));
+      return moved;
+    };
+    // Other pages may want the store's function.
+    if (storeIndex[index - 1] === index) storeIndex[index - 1] = move();
+    if (old.optimized || old.shared) return;
+    if (optimize && !old.stale) {
+      old.index = moved === 0 ? move() : moved;
+      old.replaced = false;
+    } else {
+      const cold = page.cold[context]!;
+      cold.splice(cold.indexOf(old), 1);
+    }
+  }
+
+  private enter(page: PageCode, context: number, entry: Entry): void {
+    page.entries[context]!.set(entry.word, entry);
+    this.cover(page, context, entry);
+  }
+
+  private cover(page: PageCode, context: number, entry: Entry): void {
+    mark(page.covered, entry);
+    if (!entry.optimized) page.cold[context]!.push(entry);
+  }
+
+  /** Looks which of a page's regions are what the page holds now. */
+  private compare(pageHost: number, page: PageCode): void {
+    const { covered } = page;
+    covered.fill(0);
+    const look = (entry: Entry): void => {
+      if (entry.stale) entry.stale = !wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2);
+      if (!entry.stale) mark(covered, entry);
+    };
+    for (const entries of page.entries) entries?.forEach(look);
+    for (const cold of page.cold) cold?.forEach(look);
+    page.changed = false;
+  }
+
+  /** Enters a region that is there already in its middle, where it can be. */
+  private inside(pageHost: number, page: PageCode, word: number, context: number): Entry | undefined {
+    if ((page.covered[word]! & DOOR) !== 0) {
+      for (const region of page.cold[context]!) {
+        if (!region.stale && region.doors.includes(word)) return this.share(page, region, word, context);
+      }
+    }
+    const { store } = this;
+    if (store === undefined) return undefined;
+    const stored = store.findDoor(this.bits[context]!, word, this.i32, pageHost >>> 2);
+    if (stored < 0) return undefined;
+    const region = this.take(stored);
+    if (page.entries[context]!.has(region.word)) this.cover(page, context, region);
+    else this.enter(page, context, region);
+    return this.share(page, region, word, context);
+  }
+
+  /** An entry in the middle of a region. */
+  private share(page: PageCode, region: Entry, word: number, context: number): Entry {
+    const index = this.next++;
+    this.reserve(index);
+    this.table.set(index, this.table.get(region.index));
+    const { extents, words } = region;
+    const entry: Entry = {
+      word,
+      index,
+      extents,
+      words,
+      doors: [],
+      inner: [],
+      shared: true,
+      replaced: false,
+      stale: false,
+      optimized: false,
+      samples: 0,
+      body: undefined,
+      stored: -1,
+      alone: false,
+      order: region.order,
+    };
+    region.inner.push(entry);
     page.entries[context]!.set(word, entry);
-    for (let e = 0; e < entry.extents.length; e += 2)
-      page.covered.fill(1, entry.extents[e], entry.extents[e]! + entry.extents[e + 1]!);
+    this.stats.shared++;
+    return entry;
   }
 
   /**
@@ -334,10 +454,9 @@ export class CodeCache {
     this.alone = 0;
     const single: Entry[] = [];
     for (const page of this.pages.values())
-      for (const entries of page.entries)
-        if (entries !== undefined)
-          for (const entry of entries.values())
-            if (entry.alone && !entry.optimized && !entry.stale && entry.body !== undefined) single.push(entry);
+      for (const cold of page.cold)
+        if (cold !== undefined)
+          for (const entry of cold) if (entry.alone && !entry.stale && entry.body !== undefined) single.push(entry);
     single.sort((a, b) => a.index - b.index);
     for (let n = 0; n < single.length; n += TOGETHER) {
       const part = single.slice(n, n + TOGETHER);
@@ -347,7 +466,11 @@ export class CodeCache {
           part.map((entry) => entry.index),
         ),
       );
-      for (const entry of part) entry.alone = false;
+      for (const entry of part) {
+        entry.alone = false;
+        const code = this.table.get(entry.index) as unknown;
+        for (const inner of entry.inner) if (!inner.replaced) this.table.set(inner.index, code);
+      }
     }
   }
 
@@ -365,35 +488,49 @@ export class CodeCache {
     const module = this.modules.instantiate(store.module);
     this.next = count + 1;
     this.store = store;
-    this.storeUse = new Uint8Array(count);
+    this.storeIndex = Int32Array.from({ length: count }, (_, n) => n + 1);
+    this.storeTaken = new Uint8Array(count);
     this.stats.compileMs += performance.now() - start;
     return module;
   }
 
-  /** The number of the store's region that may be used for an entry, or -1. */
-  private inStore(host: number, context: number): number {
+  /** Whether a region of this run or of the store can be entered at a host address. */
+  private isKnown(host: number, page: PageCode, context: number): boolean {
+    if (page.entries[context]!.has(wordOf(host))) return true;
     const { store } = this;
-    if (store === undefined || this.eager !== undefined) return -1;
-    const stored = store.find(this.bits[context]!, wordOf(host), this.i32, pageHostOf(host) >>> 2);
-    return stored >= 0 && this.storeUse[stored] !== STORE_USE.replaced ? stored : -1;
+    return store !== undefined && store.find(this.bits[context]!, wordOf(host), this.i32, pageHostOf(host) >>> 2) >= 0;
   }
 
   private fromStore(pageHost: number, page: PageCode, word: number, context: number): Entry | undefined {
-    const stored = this.inStore(pageHost + 4 * word, context);
+    const stored = this.store?.find(this.bits[context]!, word, this.i32, pageHost >>> 2) ?? -1;
     if (stored < 0) return undefined;
-    let index = stored + 1;
-    if (this.storeUse[stored] === STORE_USE.taken) {
+    const entry = this.take(stored);
+    this.enter(page, context, entry);
+    return entry;
+  }
+
+  /** A page's entry for a region of the store. */
+  private take(stored: number): Entry {
+    let index = this.storeIndex[stored]!;
+    if (this.storeTaken[stored] !== 0) {
       // Each page has a place of its own in the table, where its code may be made anew.
+      const home = index;
       index = this.next++;
       this.reserve(index);
-      this.table.set(index, this.table.get(stored + 1));
+      this.table.set(index, this.table.get(home));
     }
-    this.storeUse[stored] = STORE_USE.taken;
-    const { extents, words, optimized } = this.store!.region(stored);
-    const entry: Entry = {
+    this.storeTaken[stored] = 1;
+    const { word, extents, words, doors, optimized } = this.store!.region(stored);
+    this.stats.reused++;
+    return {
+      word,
       index,
       extents,
       words,
+      doors,
+      inner: [],
+      shared: false,
+      replaced: false,
       stale: false,
       optimized,
       samples: 0,
@@ -402,17 +539,22 @@ export class CodeCache {
       alone: false,
       order: this.entered++,
     };
-    this.enter(page, context, word, entry);
-    this.stats.reused++;
-    return entry;
+  }
+
+  /** Every region of a page and context once: the optimized ones and the others. */
+  private *regions(): Generator<readonly [context: number, entry: Entry]> {
+    for (const page of this.pages.values()) {
+      for (let context = 0; context < page.entries.length; context++) {
+        for (const entry of page.entries[context]?.values() ?? []) if (entry.optimized) yield [context, entry];
+        for (const entry of page.cold[context] ?? []) yield [context, entry];
+      }
+    }
   }
 
   /** Regions that were made in this run and that `save` would keep. */
   get fresh(): number {
     let count = 0;
-    for (const page of this.pages.values())
-      for (const entries of page.entries)
-        if (entries !== undefined) for (const entry of entries.values()) if (entry.body !== undefined) count++;
+    for (const [, entry] of this.regions()) if (entry.body !== undefined) count++;
     return count;
   }
 
@@ -428,19 +570,15 @@ export class CodeCache {
     };
     const bodyOf = ({ bodyOffset, bodyLength }: StoredRegion): Uint8Array<ArrayBuffer> =>
       store!.module.subarray(bodyOffset, bodyOffset + bodyLength);
-    const used = new Set(this.superseded);
-    for (const page of this.pages.values()) {
-      page.entries.forEach((entries, context) => {
-        for (const [word, { extents, words, optimized, body, stored, order }] of entries) {
-          if (stored >= 0) {
-            if (used.has(stored)) continue;
-            used.add(stored);
-          }
-          const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
-          if (code !== undefined)
-            keep({ context: this.bits[context]!, word, optimized, extents, words, body: code, order });
-        }
-      });
+    const used = new Set<number>();
+    for (const [context, { word, extents, words, doors, optimized, body, stored, order }] of this.regions()) {
+      if (stored >= 0) {
+        if (used.has(stored)) continue;
+        used.add(stored);
+      }
+      const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
+      if (code !== undefined)
+        keep({ context: this.bits[context]!, word, optimized, extents, words, doors, body: code, order });
     }
     // In the order in which they were needed, for `hypervisor/precompile.ts`; what was of no use this time comes last.
     kept.sort((a, b) => a.order - b.order);
@@ -471,14 +609,12 @@ export class CodeCache {
   invalidate(host: number | undefined): boolean {
     let any = false;
     const page = (code: PageCode, line: number): void => {
-      for (const entries of code.entries) {
-        if (entries === undefined) continue;
-        for (const entry of entries.values()) {
-          if (entry.stale || (line >= 0 && !touches(entry.extents, line))) continue;
-          entry.stale = true;
-          any = true;
-        }
-      }
+      const drop = (entry: Entry): void => {
+        if (entry.stale || (line >= 0 && !touches(entry.extents, line))) return;
+        entry.stale = code.changed = any = true;
+      };
+      for (const entries of code.entries) entries?.forEach(drop);
+      for (const cold of code.cold) cold?.forEach(drop);
     };
     if (host === undefined) for (const code of this.pages.values()) page(code, -1);
     else {
@@ -495,4 +631,11 @@ function touches(extents: readonly number[], line: number): boolean {
     if (first < line + LINE_WORDS && first + extents[e + 1]! > line) return true;
   }
   return false;
+}
+
+/** Marks where a region stands. */
+function mark(covered: Uint8Array, { extents, doors }: Entry): void {
+  for (let e = 0; e < extents.length; e += 2)
+    for (let at = extents[e]!, n = extents[e + 1]!; n > 0; n--, at++) covered[at]! |= COVERED;
+  for (let n = 0; n < doors.length; n++) covered[doors[n]!]! |= DOOR;
 }

@@ -1,5 +1,5 @@
 import { CC } from '../a64/flags.ts';
-import { REGION_TYPE } from '../a64/region.ts';
+import { REGION_TYPE } from '../a64/region-common.ts';
 import { JUMP_CACHE, MISS, TLB } from '../a64/translator.ts';
 import { makeFastHelpers } from '../fp/fast-helpers.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';

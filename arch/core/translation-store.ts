@@ -7,12 +7,12 @@ import type { Context } from '../a64/translator.ts';
  *
  * Format, 32-bit little-endian words: MAGIC, number of regions, words of the index, bytes of the module. Then the index,
  * one record for a region: context, entry word, 1 where optimized, offset and length of its function's body in the
- * module, number of extents, number of instruction words, the extents (pairs), the instruction words. Then one
- * WebAssembly module with a function for each region, which it places into the table from index 1 on.
+ * module, numbers of extents, of instruction words and of doors, the extents (pairs), the instruction words, the doors. Then
+ * one WebAssembly module with a function for each region, which it places into the table from index 1 on.
  */
-const MAGIC = 0x0153584e;
+const MAGIC = 0x0253584e;
 const HEADER_BYTES = 16;
-const RECORD_WORDS = 7;
+const RECORD_WORDS = 8;
 
 export interface StoredRegion {
   /** `contextBits` of its context. */
@@ -22,6 +22,8 @@ export interface StoredRegion {
   readonly optimized: boolean;
   readonly extents: readonly number[];
   readonly words: Int32Array;
+  /** Words of the page that its function may be entered at. */
+  readonly doors: readonly number[];
   /** Its function's body in the module. */
   readonly bodyOffset: number;
   readonly bodyLength: number;
@@ -39,6 +41,40 @@ export function contextBits(context: Context): number {
 const keyOf = (context: number, word: number, first: number): number =>
   Math.imul(first ^ Math.imul(context * 1024 + word, 0x9e3779b1), 0x85ebca6b);
 
+/** Regions by key; those with the same key form a chain. */
+class Places {
+  private readonly heads = new Map<number, number>();
+  private count = 0;
+  /** By place: the region, and the next place of the chain or -1. */
+  regions: Int32Array;
+  next: Int32Array;
+
+  constructor(size: number) {
+    this.regions = new Int32Array(size);
+    this.next = new Int32Array(size);
+  }
+
+  add(key: number, region: number): void {
+    if (this.count === this.regions.length) {
+      const grow = (old: Int32Array): Int32Array => {
+        const grown = new Int32Array(2 * old.length + 1);
+        grown.set(old);
+        return grown;
+      };
+      this.regions = grow(this.regions);
+      this.next = grow(this.next);
+    }
+    this.regions[this.count] = region;
+    this.next[this.count] = this.first(key);
+    this.heads.set(key, this.count++);
+  }
+
+  /** The first place of a key's chain, or -1. */
+  first(key: number): number {
+    return this.heads.get(key) ?? -1;
+  }
+}
+
 export class TranslationStore {
   /** Regions in it. */
   readonly count: number;
@@ -47,22 +83,45 @@ export class TranslationStore {
   private readonly index: Int32Array;
   /** Where each region's record begins. */
   private readonly records: Int32Array;
-  /** Regions with the same key form a chain: its first one by key, and the next one by region, -1 at the end. */
-  private readonly first = new Map<number, number>();
-  private readonly next: Int32Array;
+  private readonly entries: Places;
+  /** Made when it is first asked for. */
+  private doors: Places | undefined;
 
   private constructor(index: Int32Array, records: Int32Array, module: Uint8Array<ArrayBuffer>) {
     this.count = records.length;
     this.index = index;
     this.records = records;
     this.module = module;
-    this.next = new Int32Array(records.length);
+    this.entries = new Places(records.length);
     for (let n = 0; n < records.length; n++) {
       const at = records[n]!;
-      const key = keyOf(index[at]!, index[at + 1]!, index[at + RECORD_WORDS + index[at + 5]!]!);
-      this.next[n] = this.first.get(key) ?? -1;
-      this.first.set(key, n);
+      const words = at + RECORD_WORDS + index[at + 5]!;
+      let first = words;
+      for (let e = at + RECORD_WORDS; e < words && index[e] !== index[at + 1]; e += 2) first += index[e + 1]!;
+      this.entries.add(keyOf(index[at]!, index[at + 1]!, index[first]!), n);
     }
+  }
+
+  /** Where the regions that are not optimized can be entered. */
+  private makeDoors(): Places {
+    const { index, records } = this;
+    const places = new Places(records.length * 8);
+    for (let n = 0; n < records.length; n++) {
+      const at = records[n]!;
+      const extents = at + RECORD_WORDS;
+      const words = extents + index[at + 5]!;
+      const doors = words + index[at + 6]!;
+      const end = doors + index[at + 7]!;
+      if (index[at + 2] !== 0 || end - doors < 2) continue;
+      // Both are in the order of addresses.
+      let first = words;
+      for (let e = extents, d = doors; e < words && d < end; first += index[e + 1]!, e += 2) {
+        if (index[e] !== index[d]) continue;
+        if (index[d] !== index[at + 1]) places.add(keyOf(index[at]!, index[d]!, index[first]!), n);
+        d++;
+      }
+    }
+    return places;
   }
 
   /** Reads a store; undefined when the bytes are not one. */
@@ -77,9 +136,11 @@ export class TranslationStore {
     for (let n = 0; n < count; n++) {
       const extents = index[at + 5];
       const words = index[at + 6];
-      if (extents === undefined || words === undefined || extents < 0 || words < 1) return undefined;
+      const doors = index[at + 7];
+      if (extents === undefined || words === undefined || doors === undefined) return undefined;
+      if (extents < 0 || words < 1 || doors < 0) return undefined;
       records[n] = at;
-      at += RECORD_WORDS + extents + words;
+      at += RECORD_WORDS + extents + words + doors;
     }
     if (at !== indexWords) return undefined;
     return new TranslationStore(index, records, bytes.subarray(HEADER_BYTES + indexWords * 4));
@@ -91,6 +152,7 @@ export class TranslationStore {
     const at = this.records[n]!;
     const extents = at + RECORD_WORDS;
     const words = extents + index[at + 5]!;
+    const doors = words + index[at + 6]!;
     return {
       context: index[at]!,
       word: index[at + 1]!,
@@ -98,39 +160,69 @@ export class TranslationStore {
       bodyOffset: index[at + 3]!,
       bodyLength: index[at + 4]!,
       extents: Array.from(index.subarray(extents, words)),
-      words: index.subarray(words, words + index[at + 6]!),
+      words: index.subarray(words, doors),
+      doors: Array.from(index.subarray(doors, doors + index[at + 7]!)),
     };
   }
 
   /** The bytes of a store. @param regions with their bodies' places in `module` */
   static write(regions: readonly StoredRegion[], module: Uint8Array): Uint8Array {
-    const indexWords = regions.reduce((sum, r) => sum + RECORD_WORDS + r.extents.length + r.words.length, 0);
+    const indexWords = regions.reduce(
+      (sum, r) => sum + RECORD_WORDS + r.extents.length + r.words.length + r.doors.length,
+      0,
+    );
     const out = new Uint8Array(HEADER_BYTES + indexWords * 4 + module.length);
     const words = new Int32Array(out.buffer, 0, HEADER_BYTES / 4 + indexWords);
     words.set([MAGIC, regions.length, indexWords, module.length]);
     let at = HEADER_BYTES / 4;
     for (const r of regions) {
       words.set(
-        [r.context, r.word, r.optimized ? 1 : 0, r.bodyOffset, r.bodyLength, r.extents.length, r.words.length],
+        [
+          r.context,
+          r.word,
+          r.optimized ? 1 : 0,
+          r.bodyOffset,
+          r.bodyLength,
+          r.extents.length,
+          r.words.length,
+          r.doors.length,
+        ],
         at,
       );
       words.set(r.extents, at + RECORD_WORDS);
       words.set(r.words, at + RECORD_WORDS + r.extents.length);
-      at += RECORD_WORDS + r.extents.length + r.words.length;
+      words.set(r.doors, at + RECORD_WORDS + r.extents.length + r.words.length);
+      at += RECORD_WORDS + r.extents.length + r.words.length + r.doors.length;
     }
     out.set(module, at * 4);
     return out;
   }
 
   /**
-   * The number of the region whose words stand in memory now, or -1.
+   * The number of the region with this entry whose words stand in memory now, an optimized one where there is one, or -1.
    * @param base index in `i32` of the page's first word
    */
   find(context: number, word: number, i32: Int32Array, base: number): number {
-    const { index } = this;
-    for (let n = this.first.get(keyOf(context, word, i32[base + word]!)) ?? -1; n >= 0; n = this.next[n]!) {
+    const { index, entries } = this;
+    let found = -1;
+    for (let e = entries.first(keyOf(context, word, i32[base + word]!)); e >= 0; e = entries.next[e]!) {
+      const n = entries.regions[e]!;
       const at = this.records[n]!;
-      if (index[at] === context && index[at + 1] === word && this.matches(at, i32, base)) return n;
+      if (index[at] !== context || index[at + 1] !== word || !this.matches(at, i32, base)) continue;
+      if (index[at + 2] !== 0) return n;
+      found = n;
+    }
+    return found;
+  }
+
+  /** The same for a region that can be entered there in its middle. */
+  findDoor(context: number, word: number, i32: Int32Array, base: number): number {
+    const { index } = this;
+    const doors = (this.doors ??= this.makeDoors());
+    for (let e = doors.first(keyOf(context, word, i32[base + word]!)); e >= 0; e = doors.next[e]!) {
+      const n = doors.regions[e]!;
+      const at = this.records[n]!;
+      if (index[at] === context && this.region(n).doors.includes(word) && this.matches(at, i32, base)) return n;
     }
     return -1;
   }

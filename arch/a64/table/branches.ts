@@ -54,12 +54,12 @@ export const branches: readonly Instruction[] = [
   instruction('DRPS', '1101011 0101 11111 000000 11111 00000', 'DRPS', { flow: 'exit' }, (t) => t.undefined()),
 
   // Exception generation. The exit's PC is that of the instruction itself.
-  instruction('SVC', '11010100 000 imm16 000 01', 'SVC #<imm>', { flow: 'exit' }, (t, i) => t.leave(EXIT.svc, i.imm16)),
-  instruction('HVC', '11010100 000 imm16 000 10', 'HVC #<imm>', { flow: 'exit' }, (t, i) => {
+  instruction('SVC', '11010100 000 imm16 000 01', 'SVC #<imm>', { flow: 'exit', resumes: true }, (t, i) => t.leave(EXIT.svc, i.imm16)),
+  instruction('HVC', '11010100 000 imm16 000 10', 'HVC #<imm>', { flow: 'exit', resumes: true }, (t, i) => {
     if (t.context.el === 0) t.undefined();
     else t.leave(EXIT.hvc, i.imm16);
   }),
-  instruction('SMC', '11010100 000 imm16 000 11', 'SMC #<imm>', { flow: 'exit' }, (t, i) => {
+  instruction('SMC', '11010100 000 imm16 000 11', 'SMC #<imm>', { flow: 'exit', resumes: true }, (t, i) => {
     if (t.context.el === 0) t.undefined();
     else t.leave(EXIT.smc, i.imm16);
   }),

@@ -271,7 +271,7 @@ const NOPS: readonly (readonly [name: string, number: number])[] = [
   ['BTI', 32], ['BTI c', 34], ['BTI j', 36], ['BTI jc', 38],
 ];
 const hint = (name: string, number: number, flow: 'next' | 'exit', translate: (t: Translator) => void): Instruction =>
-  instruction(name, `1101010100 0 00 011 0010 ${number.toString(2).padStart(7, '0') as '0000000'} 11111`, name, { flow }, translate);
+  instruction(name, `1101010100 0 00 011 0010 ${number.toString(2).padStart(7, '0') as '0000000'} 11111`, name, { flow, resumes: flow === 'exit' }, translate);
 
 export const system: readonly Instruction[] = [
   // Hints. The last row is the rest of their space.
@@ -296,8 +296,8 @@ export const system: readonly Instruction[] = [
   instruction('SB', '1101010100 0 00 011 0011 (0000) 1 11 11111', 'SB', { feature: 'FEAT_SB' }, () => {}),
 
   // PSTATE and system registers.
-  instruction('MSR (immediate)', '1101010100 0 00 op1 0100 CRm op2 11111', 'MSR <pstatefield>, #<imm>', { when: hasField }, writeField),
-  instruction('MSR (register)', '1101010100 0 1 o0 op1 CRn CRm op2 Rt', 'MSR (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>), <Xt>', {}, writeRegister),
+  instruction('MSR (immediate)', '1101010100 0 00 op1 0100 CRm op2 11111', 'MSR <pstatefield>, #<imm>', { resumes: true, when: hasField }, writeField),
+  instruction('MSR (register)', '1101010100 0 1 o0 op1 CRn CRm op2 Rt', 'MSR (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>), <Xt>', { resumes: true }, writeRegister),
   instruction('MRS', '1101010100 1 1 o0 op1 CRn CRm op2 Rt', 'MRS <Xt>, (<systemreg>|S<op0>_<op1>_<Cn>_<Cm>_<op2>)', {}, readRegister),
   instruction('SYS', '1101010100 0 01 op1 CRn CRm op2 Rt', 'SYS #<op1>, <Cn>, <Cm>, #<op2>{, <Xt>}', {}, (t, i) => {
     if (keyOf(i.word) === KEY.DC_ZVA) zeroBlock(t, i);

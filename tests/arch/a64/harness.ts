@@ -112,8 +112,8 @@ export class Harness {
     return this.instantiate(
       programs.map(({ words, pc }) => {
         const entry = Number((pc >> 2n) & 1023n);
-        const page = new Int32Array(PAGE_WORDS).fill(SVC);
-        page.set(words.slice(0, PAGE_WORDS - entry), entry);
+        const page = new Int32Array(PAGE_WORDS);
+        page.set([...words, SVC].slice(0, PAGE_WORDS - entry), entry);
         return this.builder.build(entry, page, 0, this.context, { optimize: this.optimize });
       }),
     );
@@ -199,6 +199,7 @@ export class Harness {
       body: header.view().slice(),
       imports: t.imports,
       extents: [],
+      doors: [],
       instructions: words.length,
       calls: [],
     };
