@@ -103,6 +103,8 @@ export class ColdRegion {
     t.op(W.end);
     t.depth--;
     t.cc = t.ccLocal >= 0 ? CC.dynamic : CC.frame;
+    // What the last block wrote is in the frame.
+    t.dirtyLo = t.dirtyHi = 0;
     t.writeBack();
     t.op(W.end);
     t.depth--;

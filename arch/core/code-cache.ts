@@ -183,14 +183,18 @@ export class CodeCache {
     const pageHost = pageHostOf(host);
     if (page.changed) this.compare(pageHost, page);
     const entry = page.entries[context]!.get(wordOf(host));
-    if (entry !== undefined) {
-      if (entry.stale) this.make(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
-      return entry.index;
-    }
+    if (entry !== undefined && !entry.stale) return entry.index;
     if (this.eager === undefined) {
       const known =
         this.fromStore(pageHost, page, wordOf(host), context) ?? this.inside(pageHost, page, wordOf(host), context);
-      if (known !== undefined) return known.index;
+      if (known !== undefined) {
+        if (entry !== undefined) this.drop(page, context, entry);
+        return known.index;
+      }
+    }
+    if (entry !== undefined) {
+      this.make(pageHost, page, wordOf(host), context, entry.optimized, entry.index);
+      return entry.index;
     }
     const start = performance.now();
     const index = this.next++;
@@ -356,7 +360,6 @@ export class CodeCache {
   /** An entry's place in the table is about to be another's. One that is being optimized keeps its function elsewhere. */
   private makeWay(page: PageCode, context: number, old: Entry, index: number, optimize: boolean): void {
     const { table, storeIndex } = this;
-    old.replaced = true;
     let moved = 0;
     const move = (): number => {
       moved = this.next++;
@@ -366,14 +369,16 @@ export class CodeCache {
     };
     // Other pages may want the store's function.
     if (storeIndex[index - 1] === index) storeIndex[index - 1] = move();
+    if (optimize && !old.stale && !old.optimized && !old.shared) old.index = moved === 0 ? move() : moved;
+    else this.drop(page, context, old);
+  }
+
+  /** An entry is not used any more. */
+  private drop(page: PageCode, context: number, old: Entry): void {
+    old.replaced = true;
     if (old.optimized || old.shared) return;
-    if (optimize && !old.stale) {
-      old.index = moved === 0 ? move() : moved;
-      old.replaced = false;
-    } else {
-      const cold = page.cold[context]!;
-      cold.splice(cold.indexOf(old), 1);
-    }
+    const cold = page.cold[context]!;
+    cold.splice(cold.indexOf(old), 1);
   }
 
   private enter(page: PageCode, context: number, entry: Entry): void {

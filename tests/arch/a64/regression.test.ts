@@ -9,6 +9,13 @@ const PC_ALIGNMENT = 0x22;
 const WNR = 1 << 6;
 
 describe.each([false, true])('with optimized regions: %s', (optimized) => {
+  test('a loop that is left for the clock leaves registers that only code behind it writes', () => {
+    // sub x2, x2, #1; cbnz x2, .-4; add x3, x3, #1; brk #0
+    const words = [0xd1000442, 0xb5ffffe2, 0x91000463, 0xd4200000];
+    const end = runWords(words, { optimized, x: { 2: 300_000n, 3: 0x1234n } });
+    expect(end.x(3)).toBe(0x1235n);
+  });
+
   test('a return to the address -1 is a PC alignment fault there', () => {
     const end = runWords([0xd65f03c0], { optimized, x: { 30: -1n } }); // ret
     expect(EC(end.esr)).toBe(PC_ALIGNMENT);
