@@ -90,6 +90,9 @@ const BATCH = 8;
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 2;
 
+/** Regions that are kept although their code has changed. */
+const MOST_FORMER = 2000;
+
 /** Regions at most; more are not kept (a guest that makes code without end). */
 const MAX_REGIONS = 120_000;
 
@@ -128,6 +131,8 @@ export class CodeCache {
   private storeTaken = new Uint8Array(0);
   /** Keeps what `save` and `consolidate` need. */
   keepBodies = false;
+  /** Regions of this run whose code has changed since, with their contexts: the next run meets them again. */
+  private readonly former: (readonly [context: number, entry: Entry])[] = [];
   /** Entries made in all. */
   private entered = 0;
   /** Regions made since the last `consolidate`. */
@@ -165,6 +170,7 @@ export class CodeCache {
   /** Drops everything. Nothing of it may be running. */
   clear(): void {
     this.pages.clear();
+    this.former.length = 0;
     for (let i = 1; i < this.next; i++) this.table.set(i, null);
     this.next = 1;
     this.store = undefined;
@@ -376,6 +382,7 @@ export class CodeCache {
   /** An entry is not used any more. */
   private drop(page: PageCode, context: number, old: Entry): void {
     old.replaced = true;
+    if (old.body !== undefined && this.former.length < MOST_FORMER) this.former.push([context, old]);
     if (old.optimized || old.shared) return;
     const cold = page.cold[context]!;
     cold.splice(cold.indexOf(old), 1);
@@ -546,8 +553,9 @@ export class CodeCache {
     };
   }
 
-  /** Every region of a page and context once: the optimized ones and the others. */
+  /** Every region with its context: the optimized ones, the others and former ones. */
   private *regions(): Generator<readonly [context: number, entry: Entry]> {
+    yield* this.former;
     for (const page of this.pages.values()) {
       for (let context = 0; context < page.entries.length; context++) {
         for (const entry of page.entries[context]?.values() ?? []) if (entry.optimized) yield [context, entry];
