@@ -158,7 +158,7 @@ function cut(leaders: number[], entry: number): FlowGraph {
     }
     blockOf[start] = blocks.length;
     let at = start;
-    let flow: Block['flow'] = 'next';
+    let flow: Block['flow'];
     let taken: Edge | undefined;
     let fall: Edge | undefined;
     for (;;) {
