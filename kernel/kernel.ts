@@ -19,6 +19,7 @@ import {
   type KernelHooks,
   type KernelStatistics,
   read32,
+  read64,
   write32,
   write64,
 } from './context.ts';
@@ -220,11 +221,17 @@ export class Kernel {
       }
       const frame = read32(k, thread + THREAD.ACTIVE_FRAME);
       if (vcpu !== 0) switchPpis(k, vcpu);
-      const end = turnEnd(k, thread, lastLook(k));
-      write64(k, frame + SR.CNTHP_CVAL_EL2, end);
-      write64(k, frame + SR.CNTHP_CTL_EL2, 1);
+      const now = lastLook(k);
+      const end = turnEnd(k, thread, now);
+      const set = read32(k, frame + SR.CNTHP_CTL_EL2) === 1 ? read64(k, frame + SR.CNTHP_CVAL_EL2) : 0;
+      // What stops it too early does no harm.
+      const kept = set > now && set <= end;
+      if (!kept) {
+        write64(k, frame + SR.CNTHP_CVAL_EL2, end);
+        write64(k, frame + SR.CNTHP_CTL_EL2, 1);
+      }
       if (processor.frame !== frame) processor.switchFrame(frame);
-      else processor.timersChanged();
+      else if (!kept) processor.timersChanged();
       processor.eret();
       if (vcpu !== 0) takePendingException(k, vcpu);
       write32(k, core + CORE.LIVE, 1);
