@@ -6,9 +6,9 @@ export const RAM = 0x40000000;
 export const RAM_BYTES = 256 << 20;
 /** The harness's code. QEMU leaves a device tree at the start of RAM. */
 export const HARNESS = 0x40200000;
-/** Stage 1 tables, 20 KiB: level 1, level 2, level 3 of the window, level 2 of the aliases, of code's other view. */
+/** Stage 1 tables: level 1, level 2, level 3 of the window, level 2 of the aliases, of code's other view, of the window. */
 export const TABLES = 0x40210000;
-export const TABLE_BYTES = 0x5000;
+export const TABLE_BYTES = 0x6000;
 /** u64: the programs in the batch. */
 export const CASES = 0x40220000;
 /** Physical pages of the window, and what the first three hold before each program. */
@@ -40,8 +40,8 @@ export const STATE = {
   v: 320,
 } as const;
 
-/** The window at EL0: 2 MiB of which only these pages are mapped. */
-export const WINDOW = 0x40400000;
+/** The window: 2 MiB of which only these pages are mapped, and nothing near. */
+export const WINDOW = 0x20400000;
 /** Page of the window, page of DATA, may be written. The pages between are not mapped. */
 export const WINDOW_PAGES = [
   [1, 0, true],
@@ -76,12 +76,13 @@ export function writeTables(ram: Buffer): void {
     let block = BigInt(pa) | BigInt(BLOCK);
     if (pa >= CODE) block |= AP_READ_ONLY;
     else block |= UXN;
-    if (pa === WINDOW) block = table(2);
     ram.writeBigUInt64LE(block, at(1, n));
     if (pa < CODE) continue;
     ram.writeBigUInt64LE(block, at(4, n));
     ram.writeBigUInt64LE(BigInt(pa) | BigInt(BLOCK) | AP_EL0 | UXN | PXN, at(3, n));
   }
+  ram.writeBigUInt64LE(table(5), at(0, WINDOW >>> 30));
+  ram.writeBigUInt64LE(table(2), at(5, (WINDOW >>> 21) & 511));
   for (const [page, data, writable] of WINDOW_PAGES) {
     ram.writeBigUInt64LE(
       BigInt(DATA + data * 0x1000) | 0x703n | UXN | PXN | (writable ? AP_EL0 : AP_READ_ONLY),

@@ -49,6 +49,8 @@ export function assemble(source: string): Buffer {
 export class Qemu implements Machine {
   /** With one core QEMU makes an atomic access of a load and a store, and so gets ESR_ELx.WnR right. */
   cores = 1;
+  /** Milliseconds after which a run is given up. */
+  patience = 30_000;
   cpu = 'max,sve=off,sme=off,pauth=off,lpa2=off';
   /** Major version. */
   readonly version = Number(
@@ -75,7 +77,7 @@ export class Qemu implements Machine {
           ...['-accel', 'tcg', '-smp', `${this.cores}`, '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],
-        { timeout: 30_000, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },
+        { timeout: this.patience, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },
       );
       const out = Buffer.alloc(length);
       readSync(file, out, 0, length, offset);

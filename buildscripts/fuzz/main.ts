@@ -29,12 +29,17 @@ const { values, positionals } = parseArgs({
   },
 });
 
-function ends(machine: Machine, program: Program): boolean {
+/** Whether a program that does not end here ends on QEMU. */
+function ends(qemu: Qemu, program: Program): boolean {
+  const { patience } = qemu;
+  qemu.patience = 5000;
   try {
-    run(machine, [program]);
+    run(qemu, [program]);
     return true;
   } catch {
     return false;
+  } finally {
+    qemu.patience = patience;
   }
 }
 
