@@ -19,7 +19,7 @@ export interface Region {
   readonly doors: readonly number[];
   /** Guest instructions translated. */
   readonly instructions: number;
-  /** What it calls on every way through it, as far as that is plain: byte offsets from the entry. */
+  /** What it is likely to call: byte offsets from the entry. */
   readonly calls: readonly number[];
 }
 
@@ -60,7 +60,7 @@ export class RegionBuilder {
     let calls: number[] = [];
     if (optimize) this.optimized.emit((blocks = reversePostorder(graph)), entry);
     else {
-      calls = certainCalls(graph.blocks, graph.entry, entry);
+      calls = likelyCalls(graph.blocks, graph.entry, entry);
       this.cold.emit(graph, entry);
       doors = [];
       for (let b = 0; b < blocks.length; b++) if (graph.enterable[b] !== 0) doors.push(blocks[b]!.start);
@@ -75,16 +75,25 @@ export class RegionBuilder {
   }
 }
 
-/** The calls before the first branch. @param first the entry's block @param entry its word */
-function certainCalls(blocks: readonly Block[], first: number, entry: number): number[] {
+/** Branches that are taken not to be taken, one after the other, on the way to a call that is likely. */
+const STRAIGHT_ON = 2;
+
+/**
+ * The calls on the straight way through: of those behind no branch nearly all are made, behind two of them three in four.
+ * @param first the entry's block
+ * @param entry its word
+ */
+function likelyCalls(blocks: readonly Block[], first: number, entry: number): number[] {
   const calls: number[] = [];
   const seen = new Set<number>();
+  let branches = 0;
   for (let b = first; b >= 0 && !seen.has(b);) {
     seen.add(b);
     const { start, count, flow, taken, fall } = blocks[b]!;
     const last = start + count - 1;
     if (flow === 'call') calls.push((last - entry) * 4 + instructionAt(last).offset);
-    const next = flow === 'jump' ? taken : flow === 'branch' ? undefined : fall;
+    if (flow === 'branch' && ++branches > STRAIGHT_ON) break;
+    const next = flow === 'jump' ? taken : fall;
     if (flow === 'jump' && next!.block < 0) calls.push((next!.target - entry) * 4);
     b = next?.block ?? -1;
   }

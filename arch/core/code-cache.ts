@@ -182,7 +182,7 @@ export class CodeCache {
    * @param host host address of the entry's word, in RAM
    * @param context number from `contextIndex`
    * @param hostAt host address of the code at an offset in bytes from the entry, 0 where there is none: with it, what the
-   * region is sure to call is translated along with it
+   * region is likely to call is translated along with it
    */
   find(host: number, context: number, hostAt?: (offset: number) => number): number {
     const page = this.pageOf(host, context);
