@@ -1,6 +1,6 @@
 import { decode, type Decoded } from './decode.ts';
 import type { Flow } from './encoding.ts';
-import { rolesOf, type Roles } from './roles.ts';
+import { setsFlags } from './roles.ts';
 
 /** Instructions in a page of 4 KiB, the bound of a region. */
 export const PAGE_WORDS = 1024;
@@ -33,17 +33,16 @@ export interface Info {
   /** Byte offset of a direct branch's target. */
   readonly offset: number;
   readonly resumes: boolean;
-  readonly roles: Roles;
+  readonly setsFlags: boolean;
 }
-
-const NO_ROLES: Roles = { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlags: false };
 
 function describe(word: number): Info {
   const decoded = decode(word);
-  if (decoded === undefined) return { decoded, flow: 'undefined', offset: 0, resumes: false, roles: NO_ROLES };
+  if (decoded === undefined) return { decoded, flow: 'undefined', offset: 0, resumes: false, setsFlags: false };
   const { row, fields } = decoded;
   const { flow, resumes } = row;
-  return { decoded, flow, offset: row.offset?.(fields) ?? 0, resumes, roles: rolesOf(row, fields) };
+  const offset = row.offset?.(fields) ?? 0;
+  return { decoded, flow, offset, resumes, setsFlags: setsFlags(row, fields) };
 }
 
 /** Recently seen words: code repeats itself. Direct mapped. */

@@ -57,7 +57,7 @@ export class ColdRegion {
         if (fall.block !== b + 1) predecessors[fall.block] = 2;
         if (fall.block <= b) loops = true;
       }
-      for (let at = start; at < start + count && !setsFlags; at++) setsFlags = instructionAt(at).roles.setsFlags;
+      for (let at = start; at < start + count && !setsFlags; at++) setsFlags = instructionAt(at).setsFlags;
     }
     this.labels = new Int32Array(n).fill(-1);
     this.numbers = new Int32Array(n).fill(-1);

@@ -58,7 +58,9 @@ const isCall = (block: Block): boolean => block.flow === 'call' || block.flow ==
 function rolesOfBlock({ start, count }: Block): Roles {
   const all: Roles = { readLo: 0, readHi: 0, writeLo: 0, writeHi: 0, setsFlags: false };
   for (let at = start; at < start + count; at++) {
-    const { roles } = instructionAt(at);
+    const { decoded } = instructionAt(at);
+    if (decoded === undefined) continue;
+    const roles = rolesOf(decoded.row, decoded.fields);
     all.readLo |= roles.readLo;
     all.readHi |= roles.readHi;
     all.writeLo |= roles.writeLo;

@@ -121,3 +121,12 @@ export function rolesOf(row: Instruction, fields: AnyFields): Roles {
   }
   return out;
 }
+
+/** Whether an instruction may set the flags, by row; undefined where that depends on its fields. */
+const flags = new Map<Instruction, boolean | undefined>();
+
+/** Whether an instruction may set the flags: the short of `rolesOf` for code that is translated quickly. */
+export function setsFlags(row: Instruction, fields: AnyFields): boolean {
+  if (!flags.has(row)) flags.set(row, row.name === 'MSR (register)' ? undefined : touch(row, fields).setsFlags);
+  return flags.get(row) ?? rolesOf(row, fields).setsFlags;
+}

@@ -130,6 +130,32 @@ export interface Context {
   readonly debugMasked: boolean;
 }
 
+const PLAIN: AccessOptions = {};
+const EXTEND = { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s } as const;
+const LOAD = { 1: W.i64_load8_u, 2: W.i64_load16_u, 4: W.i64_load32_u, 8: W.i64_load } as const;
+const LOAD_SIGNED = { 1: W.i64_load8_s, 2: W.i64_load16_s, 4: W.i64_load32_s, 8: W.i64_load } as const;
+const STORE = { 1: W.i64_store8, 2: W.i64_store16, 4: W.i64_store32, 8: W.i64_store } as const;
+
+/** Comparisons of operands by condition (bits 3:1), and their opposites; 0 where it takes more. */
+const compare64 = [
+  [W.i64_eq, W.i64_ne],
+  [W.i64_ge_u, W.i64_lt_u],
+  [0, 0],
+  [0, 0],
+  [W.i64_gt_u, W.i64_le_u],
+  [W.i64_ge_s, W.i64_lt_s],
+  [W.i64_gt_s, W.i64_le_s],
+] as const;
+const compare32 = [
+  [W.i32_eq, W.i32_ne],
+  [W.i32_ge_u, W.i32_lt_u],
+  [0, 0],
+  [0, 0],
+  [W.i32_gt_u, W.i32_le_u],
+  [W.i32_ge_s, W.i32_lt_s],
+  [W.i32_gt_s, W.i32_le_s],
+] as const;
+
 /**
  * Emits one region's WebAssembly. The instruction table's meanings are written against this class: they push and
  * pop values on WebAssembly's operand stack; the translator keeps guest registers in locals, loads them from the frame
@@ -142,6 +168,7 @@ export interface Context {
  */
 export class Translator {
   readonly code = new CodeBuffer();
+  private readonly header = new CodeBuffer();
   /** For the memory instructions of the loop at hand, one each, as far as they go. */
   pageCaches: PageCache[] = [];
   /** Imported functions needed: 0 … imports - 1. */
@@ -209,7 +236,9 @@ export class Translator {
   /** A v128 that is never written, so always zero. */
   private zeroLocal: Local = -1;
 
-  private readonly temps = new Map<ValueType, { all: Local[]; used: number }>();
+  /** Temporaries by type (less T.v128), and how many of each the instruction has taken. */
+  private readonly temps: Local[][] = [[], [], [], [], []];
+  private readonly tempsUsed = new Uint8Array(5);
 
   // ------------------------------------------------------------------ region life
 
@@ -222,7 +251,7 @@ export class Translator {
     this.localTypes = [];
     this.context = context;
     this.registerLocal.fill(-1);
-    this.temps.clear();
+    for (const all of this.temps) all.length = 0;
     this.validLo = this.validHi = this.dirtyLo = this.dirtyHi = 0;
     this.cc = CC.frame;
     this.flagsUsed = false;
@@ -238,24 +267,20 @@ export class Translator {
 
   /** The function as the code section wants it, without its size: its locals and the code. */
   functionBody(): Uint8Array<ArrayBuffer> {
-    const header: number[] = [];
-    const leb = (n: number): void => {
-      for (; n >= 0x80; n >>>= 7) header.push((n & 0x7f) | 0x80);
-      header.push(n);
-    };
-    const runs: [number, number][] = [];
-    for (const type of this.localTypes) {
-      const last = runs[runs.length - 1];
-      if (last !== undefined && last[1] === type) last[0]++;
-      else runs.push([1, type]);
-    }
-    leb(runs.length);
-    for (const [count, type] of runs) {
-      leb(count);
-      header.push(type);
+    const { localTypes } = this;
+    const header = this.header;
+    header.reset();
+    let runs = 0;
+    for (let i = 0; i < localTypes.length; i++) if (localTypes[i] !== localTypes[i - 1]) runs++;
+    header.u32(runs);
+    for (let i = 0, first = 0; i < localTypes.length; i++) {
+      if (localTypes[i] === localTypes[i + 1]) continue;
+      header.u32(i + 1 - first);
+      header.u8(localTypes[i]!);
+      first = i + 1;
     }
     const body = new Uint8Array(header.length + this.code.length);
-    body.set(header);
+    body.set(header.view());
     body.set(this.code.view(), header.length);
     return body;
   }
@@ -267,7 +292,7 @@ export class Translator {
     this.usesStack = false;
     this.stackOffset = undefined;
     this.readLo = this.readHi = this.writeLo = this.writeHi = 0;
-    for (const pool of this.temps.values()) pool.used = 0;
+    this.tempsUsed.fill(0);
   }
 
   newLocal(type: ValueType): Local {
@@ -277,10 +302,10 @@ export class Translator {
 
   /** A temporary that lives until the instruction's end. */
   temp(type: ValueType): Local {
-    let pool = this.temps.get(type);
-    if (pool === undefined) this.temps.set(type, (pool = { all: [], used: 0 }));
-    if (pool.used === pool.all.length) pool.all.push(this.newLocal(type));
-    return pool.all[pool.used++]!;
+    const all = this.temps[type - T.v128]!;
+    const used = this.tempsUsed[type - T.v128]!++;
+    if (used === all.length) all.push(this.newLocal(type));
+    return all[used]!;
   }
 
   /** Pops into a new temporary. */
@@ -292,9 +317,12 @@ export class Translator {
 
   // ------------------------------------------------------------------ plain emission
 
-  /** One-byte instruction. */
-  op(...opcodes: number[]): void {
-    for (const o of opcodes) this.code.u8(o);
+  /** One-byte instructions. */
+  op(first: number, second?: number, third?: number, fourth?: number): void {
+    this.code.u8(first);
+    if (second !== undefined) this.code.u8(second);
+    if (third !== undefined) this.code.u8(third);
+    if (fourth !== undefined) this.code.u8(fourth);
   }
 
   get(local: Local): void {
@@ -734,24 +762,6 @@ export class Translator {
   private conditionOf(cond: number, cc: number): void {
     const base = cond >> 1;
     const negate = (cond & 1) !== 0;
-    const compare64 = [
-      [W.i64_eq, W.i64_ne],
-      [W.i64_ge_u, W.i64_lt_u],
-      [0, 0],
-      [0, 0],
-      [W.i64_gt_u, W.i64_le_u],
-      [W.i64_ge_s, W.i64_lt_s],
-      [W.i64_gt_s, W.i64_le_s],
-    ] as const;
-    const compare32 = [
-      [W.i32_eq, W.i32_ne],
-      [W.i32_ge_u, W.i32_lt_u],
-      [0, 0],
-      [0, 0],
-      [W.i32_gt_u, W.i32_le_u],
-      [W.i32_ge_s, W.i32_lt_s],
-      [W.i32_gt_s, W.i32_le_s],
-    ] as const;
     const pick = negate ? 1 : 0;
     const words = cc === CC.sub32 || cc === CC.add32 || cc === CC.logic32;
     if (cc === CC.sub64 || cc === CC.sub32) {
@@ -1199,11 +1209,11 @@ export class Translator {
   read(
     va: Local,
     size: 1 | 2 | 4 | 8 | 16,
-    options: AccessOptions & { signed?: boolean; ordered?: boolean } = {},
+    options: AccessOptions & { ordered?: boolean } = PLAIN,
+    signed = false,
   ): void {
     const ordered = options.ordered === true && size <= 8;
-    const extend =
-      options.signed === true ? { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s }[size as 1] : undefined;
+    const extend = signed && size < 8 ? EXTEND[size as 1 | 2 | 4] : undefined;
     if (!this.optimize && size <= 8 && !ordered) {
       this.pushMissArguments(va, this.missInfo(size, options, 0));
       this.call(IMPORT.load);
@@ -1220,9 +1230,7 @@ export class Translator {
         Math.log2(size),
       );
     else {
-      const plain = { 1: W.i64_load8_u, 2: W.i64_load16_u, 4: W.i64_load32_u, 8: W.i64_load };
-      const signed = { 1: W.i64_load8_s, 2: W.i64_load16_s, 4: W.i64_load32_s, 8: W.i64_load };
-      this.memory((options.signed === true ? signed : plain)[size], 0);
+      this.memory((signed ? LOAD_SIGNED : LOAD)[size], 0);
     }
     if (ordered && extend !== undefined) this.op(extend);
   }
@@ -1265,7 +1273,7 @@ export class Translator {
             { 1: WA.i64_store8, 2: WA.i64_store16, 4: WA.i64_store32, 8: WA.i64_store }[size as 1],
             Math.log2(size),
           );
-        else this.memory({ 1: W.i64_store8, 2: W.i64_store16, 4: W.i64_store32, 8: W.i64_store }[size as 1], 0);
+        else this.memory(STORE[size], 0);
       },
       ordered ? { ...options, aligned: true } : options,
     );

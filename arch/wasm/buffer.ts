@@ -50,12 +50,22 @@ export class CodeBuffer {
       this.s32(value);
       return;
     }
+    // Two halves: bigints are slow.
+    let low: number;
+    let high: number;
+    if (typeof value === 'number') {
+      low = value | 0;
+      high = Math.floor(value / 0x1_0000_0000) | 0;
+    } else {
+      low = Number(BigInt.asIntN(32, value));
+      high = Number(BigInt.asIntN(32, value >> 32n));
+    }
     this.reserve(10);
-    let n = BigInt.asIntN(64, BigInt(value));
     for (;;) {
-      const b = Number(n & 0x7fn);
-      n >>= 7n;
-      if ((n === 0n && (b & 0x40) === 0) || (n === -1n && (b & 0x40) !== 0)) {
+      const b = low & 0x7f;
+      low = (low >>> 7) | (high << 25);
+      high >>= 7;
+      if ((low === 0 && high === 0 && (b & 0x40) === 0) || (low === -1 && high === -1 && (b & 0x40) !== 0)) {
         this.bytes[this.length++] = b;
         return;
       }

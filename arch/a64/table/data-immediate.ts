@@ -8,6 +8,15 @@ import { ADD, AND, constant, emit, OR, ones, type Op, reg, regSp, ROTR, setReg, 
  * undefined for a reserved combination. A W form uses the low half.
  */
 export function decodeBitMasks(N: number, imms: number, immr: number): bigint | undefined {
+  const key = (N << 12) | (imms << 6) | immr;
+  if (!masks.has(key)) masks.set(key, makeBitMask(N, imms, immr));
+  return masks.get(key);
+}
+
+/** What has been decoded; most programs use a few hundred. */
+const masks = new Map<number, bigint | undefined>();
+
+function makeBitMask(N: number, imms: number, immr: number): bigint | undefined {
   const length = 31 - Math.clz32((N << 6) | (~imms & 0x3f));
   if (length < 1) return undefined;
   const size = 1 << length;
@@ -128,7 +137,7 @@ export const dataImmediate: readonly Instruction[] = [
     t.setX(i.Rd);
   }),
   instruction('MOVZ', 'sf 10 100101 hw imm16 Rd', 'MOVZ <R><d>, #<imm>{, LSL #<shift>}', { when: wideAllocated }, (t, i) => {
-    t.i64(BigInt(i.imm16) << BigInt(16 * i.hw));
+    t.i64(i.hw < 3 ? i.imm16 * 2 ** (16 * i.hw) : BigInt(i.imm16) << 48n);
     t.setX(i.Rd);
   }),
   instruction('MOVK', 'sf 11 100101 hw imm16 Rd', 'MOVK <R><d>, #<imm>{, LSL #<shift>}', { when: wideAllocated }, (t, i) => {

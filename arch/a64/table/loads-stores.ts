@@ -74,7 +74,7 @@ function transfer(t: Translator, k: Transfer, Rt: number, va: Local, options: Ac
     t.write(va, size, xLocal(t, Rt), options);
     return;
   }
-  t.read(va, size, { ...options, signed: k.signed });
+  t.read(va, size, options, k.signed);
   if (k.signed && k.word) {
     t.op(W.i32_wrap_i64);
     t.setW(Rt);
@@ -317,7 +317,7 @@ export const loadsStores: readonly Instruction[] = [
     t.setX(i.Rt);
   }),
   instruction('LDRSW (literal)', '10 011 0 00 imm19 Rt', 'LDRSW <Xt>, <label>', {}, (t, i) => {
-    t.read(literal(t, i.imm19), 4, { signed: true });
+    t.read(literal(t, i.imm19), 4, {}, true);
     t.setX(i.Rt);
   }),
   instruction('PRFM (literal)', '11 011 0 00 imm19 Rt', 'PRFM (<prfop>|#<imm5>), <label>', {}, () => {}),
