@@ -74,6 +74,10 @@ export interface CoreOptions {
   readonly firmware?: (core: Core, conduit: 'smc' | 'hvc') => boolean;
 }
 
+/** Two words and the bigint that they make. */
+const WORDS = new Uint32Array(2);
+const BIGINT = new BigUint64Array(WORDS.buffer);
+
 /** Whether a miss is DC ZVA's. */
 const isZva = (info: number): boolean => (info & (MISS.zva | MISS.atomic)) === MISS.zva;
 
@@ -113,6 +117,8 @@ export class Core implements Processor, CoreState {
   private slot: Slot;
   private unprivilegedSlot: Slot;
   private contextDirty = true;
+  /** SPSR_EL2 of the last exception to a hosted EL2, while `contextDirty` is false. */
+  private leftPstate = 0;
   private linesDirty = true;
   private stopRequested = false;
   /** Code that callers on the host's stack would return to is no longer what its addresses hold. */
@@ -206,8 +212,12 @@ export class Core implements Processor, CoreState {
   }
 
   eret(): void {
+    const { i32, frame } = this;
+    // Back to where it came from, unless somebody changed what a context depends on.
+    const same = !this.contextDirty && i32[(frame + SR.SPSR_EL2) >>> 2] === this.leftPstate;
     this.leaveLevel(EVENT.EXC_RETURN);
     exceptionReturn(this);
+    this.contextDirty = !same;
   }
 
   /** Makes `run` come back at the next instruction boundary that it looks at. */
@@ -233,7 +243,6 @@ export class Core implements Processor, CoreState {
   run(limit: number): StopReason {
     this.end = this.retired + limit;
     this.stopRequested = false;
-    this.timersDirty = true;
     for (;;) {
       const interrupt = this.pendingInterrupt();
       if (interrupt !== undefined) {
@@ -377,8 +386,14 @@ export class Core implements Processor, CoreState {
     this.debug.left();
     this.leaveLevel(EVENT.EXC_TAKEN);
     this.onException?.(vector, target, esr);
+    const known = !this.contextDirty && !this.debug.single;
     takeException(this, target, vector, esr, details);
     if (target === 2 && this.hostedEl2) {
+      // Nothing runs here at EL2: the context stays that of the level below.
+      if (known) {
+        this.contextDirty = false;
+        this.leftPstate = this.i32[(this.frame + SR.SPSR_EL2) >>> 2]!;
+      }
       // A hosted EL2 has no vectors: PC stays at the preferred return address.
       const pc = (this.frame + F.PC) >>> 2;
       const elr = (this.frame + SR.ELR_EL2) >>> 2;
@@ -418,10 +433,12 @@ export class Core implements Processor, CoreState {
   }
 
   private abort(target: 1 | 2, esr: number, vaHi: number, vaLo: number): Trap {
-    const far = (BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0);
+    WORDS[0] = vaLo;
+    WORDS[1] = vaHi;
+    const far = BIGINT[0]!;
     const { fault } = this.mmu;
     if (!fault.stage2) return { target, esr, far };
-    return { target, esr, far, hpfar: (BigInt(fault.ipa) >> 12n) << 4n };
+    return { target, esr, far, hpfar: BigInt(Math.floor(fault.ipa / 4096) * 16) };
   }
 
   private get el(): 0 | 1 | 2 {
@@ -685,12 +702,14 @@ export class Core implements Processor, CoreState {
   /** Timers' outputs to the interrupt controller, and when to look again. */
   private updateTimers(): void {
     this.timersDirty = false;
-    const outputs = timerOutputs(this);
-    this.nextTimer = nextTimerTicks(this);
+    const now = this.counterSource.now();
+    const outputs = timerOutputs(this, now);
+    this.nextTimer = nextTimerTicks(this, now);
     this.updateCounters();
     const { gic } = this;
     if (gic === undefined) return;
-    for (const [output, intid] of TIMER_INTIDS) gic.physical.gic.setLine(intid, (outputs & output) !== 0, this.index);
+    for (let n = 0; n < TIMER_INTIDS.length; n++)
+      gic.physical.gic.setLine(TIMER_INTIDS[n]![1], (outputs & TIMER_INTIDS[n]![0]) !== 0, this.index);
     this.linesDirty = true;
   }
 
@@ -712,8 +731,13 @@ export class Core implements Processor, CoreState {
 
   /** Whether performance counters run now, their overflow, and when to look again. */
   private updateCounters(): void {
-    this.countEvents();
+    const counted = this.counting;
+    if (counted) this.countEvents();
     this.counting = pmuRuns(this);
+    if (this.counting && !counted) {
+      this.countedInstructions = this.retired;
+      this.countedTicks = this.counterSource.now();
+    }
     this.nextOverflow = Infinity;
     if (this.counting) {
       const { instructions, ticks } = untilOverflow(this);
@@ -824,12 +848,7 @@ export class Core implements Processor, CoreState {
     const { fault } = this.mmu;
     const target = this.abortTarget();
     const syndrome = fault.stage2 && !fault.s1ptw ? accessSyndrome(this.wordAtPc0()) : undefined;
-    const esr = dataAbort(this, target, {
-      fsc: fault.fsc,
-      write: fault.wnr,
-      s1ptw: fault.s1ptw,
-      ...(syndrome === undefined ? {} : { syndrome }),
-    });
+    const esr = dataAbort(this, target, { fsc: fault.fsc, write: fault.wnr, s1ptw: fault.s1ptw, syndrome });
     this.trap = this.abort(target, esr, hi, lo);
     return 0;
   }
@@ -839,7 +858,12 @@ export class Core implements Processor, CoreState {
     const { fault } = this.mmu;
     const { fsc, stage2, s1ptw, ipaHi, ipaLo, wnr } = fault;
     const word = this.wordAtPc();
-    Object.assign(fault, { fsc, stage2, s1ptw, ipaHi, ipaLo, wnr });
+    fault.fsc = fsc;
+    fault.stage2 = stage2;
+    fault.s1ptw = s1ptw;
+    fault.ipaHi = ipaHi;
+    fault.ipaLo = ipaLo;
+    fault.wnr = wnr;
     return word;
   }
 
