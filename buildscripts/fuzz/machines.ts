@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Core, CORE_BYTES } from '../../arch/core/core.ts';
 import { F } from '../../arch/core/frame.ts';
+import { SR } from '../../arch/core/sysreg-slots.ts';
 import { CpuInterface } from '../../arch/gic/cpu-interface.ts';
 import { Distributor } from '../../arch/gic/distributor.ts';
 import { InterruptController } from '../../arch/gic/interrupts.ts';
 import { Redistributors } from '../../arch/gic/redistributor.ts';
 import { Bus } from '../../board/bus.ts';
-import { HARNESS, RAM, RAM_BYTES } from './layout.ts';
+import { HARNESS, RAM, RAM_BYTES, TABLES } from './layout.ts';
 import { Random } from './random.ts';
 
 /** A part of RAM: an offset from its base, and what stands there. */
@@ -106,8 +107,9 @@ const HOST = AREA + CORE_BYTES;
 export class Ours implements Machine {
   private readonly memory: WebAssembly.Memory;
   private readonly u8: Uint8Array;
-  /** Instructions after which a run is given up. */
+  /** Instructions after which a run is given up, and milliseconds: code that changes in a loop is slow. */
   limit = 200_000_000;
+  patience = 60_000;
   /** Where the last run was given up. */
   stuck: bigint | undefined;
   /** How code is translated: as it is at first, optimized, or some regions so and some so. */
@@ -154,13 +156,19 @@ export class Ours implements Machine {
     core.resetFrame(core.ownFrame, 2);
     core.pc = BigInt(HARNESS);
     const r = new Random(1);
-    while (!off && core.retired < this.limit) {
+    const start = performance.now();
+    while (!off && core.retired < this.limit && performance.now() - start < this.patience) {
       // A program with interrupts runs a few instructions at a time, for which the timer's next one may be due.
       const slices = inside >= 0 && core.retired < inside + 200_000;
       ticks += r.below(4000);
-      core.run(slices ? 1 + r.below(r.once(4) ? 100 : 12) : this.limit);
+      core.run(slices ? 1 + r.below(r.once(4) ? 100 : 12) : 1_000_000);
     }
-    this.stuck = off ? undefined : core.pc;
+    this.stuck = undefined;
+    if (!off) {
+      // In front of an interrupt's handler, too.
+      const handled = core.pc < BigInt(TABLES) && core.pc >= BigInt(HARNESS);
+      this.stuck = handled ? BigInt.asUintN(64, core.i64[(core.frame + SR.ELR_EL1) >> 3]!) : core.pc;
+    }
     return Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
   }
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { differences, run } from './cpu.ts';
 import { Generator } from './generate.ts';
-import { CODE, CODE_BYTES } from './layout.ts';
+import { CODE, CODE_BYTES, OTHER_VIEW } from './layout.ts';
 import { Ours, Qemu, TIERS, type Machine } from './machines.ts';
 import { MMU_BATCH, MmuFuzzer } from './mmu.ts';
 import type { Program } from './program.ts';
@@ -66,7 +66,7 @@ async function cpu(): Promise<number> {
       let mine = run(ours, programs);
       while (ours.stuck !== undefined) {
         // A return to what stands between fuel and branch goes on for ever. Only if it ends on QEMU it is a mismatch.
-        const n = Math.floor((Number(ours.stuck) - CODE) / CODE_BYTES);
+        const n = Math.floor((Number(ours.stuck & ~BigInt(OTHER_VIEW)) - CODE) / CODE_BYTES);
         const endless = programs[n];
         if (endless === undefined) throw new Error(`seeds from ${seed}: no end at pc ${ours.stuck.toString(16)}`);
         if (ends(qemu, endless)) {

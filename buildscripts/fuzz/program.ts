@@ -119,7 +119,7 @@ function sizeOf(items: readonly Item[], item: Item, n: number): number {
       return count === 0 ? 0 : writing(count, item.by);
     }
     case 'generate':
-      return writing(item.words.length + 1, item.by) + (item.counter === undefined ? 0 : 1) + 1;
+      return 2 + writing(item.words.length + 1, item.by) + (item.counter === undefined ? 0 : 1) + 1;
     case 'loop':
       return items.includes(item.head) ? 2 : 1;
   }
@@ -210,6 +210,8 @@ export function assemble(program: Program): number[] {
       }
       case 'generate': {
         const at = slots + SLOT_WORDS * (item.slot % SLOTS);
+        // Its words may change X30.
+        fuel();
         write(at, [...item.words, RET], item.by, item.counter);
         words.push(0xd63f0000 | (24 << 5));
         break;
