@@ -54,6 +54,10 @@ const EXCLUSIVE = /^(LDA?|STL?)X[PR]/;
 const oracleErrs = (row: Instruction, word: number): boolean =>
   row.name === 'FJCVTZS' || (row.name === 'FCVTZS (vector, fixed-point)' && (word & 0xffe0fc00) >>> 0 === 0x5f00fc00);
 
+/** Whether X30 is among an instruction's registers: a function that changes it could return into itself. */
+const namesLink = (word: number): boolean =>
+  decode(word)!.row.fields.some(({ name, lsb }) => name.startsWith('R') && ((word >>> lsb) & 31) === 30);
+
 interface Row {
   readonly row: Instruction;
   /** `value` with the should-be-one bits, and the mask of both. */
@@ -221,7 +225,7 @@ export class Generator {
         continue;
       } else if (r.once(80)) {
         const counter = r.once(2) ? r.pick(COUNTERS) : undefined;
-        const words = Array.from({ length: 1 + r.below(8) }, () => this.straight(r));
+        const words = Array.from({ length: 1 + r.below(8) }, () => this.straight(r)).filter((word) => !namesLink(word));
         if (counter !== undefined) words[0] = (0x91000000 | (r.pick(HOT) << 5) | r.pick(HOT)) >>> 0;
         items.push({ kind: 'generate', words, by: r.pick(VIEWS), counter, slot: r.below(3) });
         continue;
