@@ -297,7 +297,7 @@ export class CodeCache {
     const single = this.contexts[context]!.single;
     const isEntry = single
       ? (): boolean => true
-      : inside
+      : !optimize
         ? (at: number): boolean => (covered[at]! & DOOR) !== 0
         : undefined;
     const region = this.builder.build(word, this.i32, base, this.contexts[context]!, {
