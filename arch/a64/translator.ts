@@ -21,16 +21,17 @@ export const IMPORT = {
   ret: 3,
   link: 4,
   jump: 5,
-  storePair: 6,
-  loadPair: 7,
-  nzcv: 8,
-  writeHost: 9,
-  readHost: 10,
-  commit: 11,
-  helper: 12,
-  lookup: 13,
-  readMiss: 14,
-  writeMiss: 15,
+  flags: 6,
+  storePair: 7,
+  loadPair: 8,
+  nzcv: 9,
+  writeHost: 10,
+  readHost: 11,
+  commit: 12,
+  helper: 13,
+  lookup: 14,
+  readMiss: 15,
+  writeMiss: 16,
 } as const;
 
 /** What `exit` is called for; the second argument is its operand. */
@@ -1319,6 +1320,15 @@ export class Translator {
   /** Stores the flags' locals where they may differ from the frame's. */
   storeFlags(): void {
     if (this.cc === CC.frame || this.ccLocal < 0) return;
+    if (!this.optimize) {
+      this.get(P.frame);
+      this.get(this.ccLocal);
+      this.get(this.ccA);
+      this.get(this.ccB);
+      this.call(IMPORT.flags);
+      this.op(W.drop);
+      return;
+    }
     const stores = (): void => {
       this.frameStore(W.i32_store, F.CC, () => (this.cc === CC.dynamic ? this.get(this.ccLocal) : this.i32(this.cc)));
       this.frameStore(W.i64_store, F.CC_A, () => this.get(this.ccA));

@@ -50,16 +50,16 @@ const i64 = (n: number): number[] => [W.i64_const, ...s(n)];
 const mem = (opcode: number, offset: number): number[] => [opcode, 0, ...u(offset)];
 
 type Signature = readonly [parameters: readonly number[], results: readonly number[]];
-const TYPE = { region: REGION_TYPE, exit: 1, load: 2, store: 3, link: 4, storePair: 5, loadPair: 6, nzcv: 7, frame: 8, lookup: 9, miss: 10 } as const;
+const TYPE = { region: REGION_TYPE, exit: 1, load: 2, store: 3, link: 4, nzcv: 5, storePair: 6, loadPair: 7, frame: 8, lookup: 9, miss: 10 } as const;
 const TYPES: readonly Signature[] = [
   [[T.i32, T.i64, T.i64, T.i32], [T.i32]], // region, jump, ret, and what translates an address
   [[T.i32, T.i32, T.i32], [T.i32]], // exit, helper
   [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i32]], // load
   [[T.i32, T.i64, T.i64, T.i32, T.i64], [T.i32]], // store
   [[T.i32, T.i64, T.i32, T.i32, T.i32], [T.i32]], // link
+  [[T.i32, T.i32, T.i64, T.i64], [T.i32]], // nzcv, flags
   [[T.i32, T.i64, T.i64, T.i32, T.i64, T.i64], [T.i32]], // storePair
   [[T.i32, T.i64, T.i64, T.i32], [T.i64, T.i64, T.i32]], // loadPair
-  [[T.i32, T.i32, T.i64, T.i64], [T.i32]], // nzcv
   [[T.i32], [T.i32]], // commit, resolve, enter
   [[T.i32, T.i64, T.i32], [T.i32]], // lookup
   [[T.i32, T.i32], [T.i32]], // JavaScript's misses
@@ -116,6 +116,7 @@ const REGION_IMPORTS = [
   ['ret', TYPE.region],
   ['link', TYPE.link],
   ['jump', TYPE.region],
+  ['flags', TYPE.nzcv],
   ['storePair', TYPE.storePair],
   ['loadPair', TYPE.loadPair],
   ['nzcv', TYPE.nzcv],
@@ -218,6 +219,12 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     W.end,
     W.i32_or,
   ];
+  // (frame, cc, a, b): the flags go to the frame, unless it has them.
+  const flags = [
+    ...g(1), W.if, T.void,
+    ...g(0), ...g(1), ...mem(W.i32_store, F.CC), ...g(0), ...g(2), ...mem(W.i64_store, F.CC_A), ...g(0), ...g(3), ...mem(W.i64_store, F.CC_B),
+    W.end, ...i32(0),
+  ];
   // Nothing stands in the bounce buffer after a write to RAM.
   const commit = [...g(0), ...mem(W.i32_load, F.BOUNCE_SIZE), W.i32_eqz, W.if, T.void, ...i32(0), W.return, W.end, ...g(0), W.call, 2];
   // (frame, pc, depth); local 3: the entry.
@@ -309,6 +316,7 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     { name: 'ret', type: TYPE.region, locals: [], code: ret }, // 21
     { name: 'storePair', type: TYPE.storePair, locals: [T.i32], code: storePair }, // 22
     { name: 'loadPair', type: TYPE.loadPair, locals: [T.i32], code: loadPair }, // 23
+    { name: 'flags', type: TYPE.nzcv, locals: [], code: flags }, // 24
   ];
   out.section(3, scratch, (b) => {
     b.u32(functions.length);
