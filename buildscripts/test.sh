@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Does all the set-up and runs every check and test. --quick leaves the slow tests out; other arguments go to vitest, for
-# example a path (tests/arch) or -t NAME. The last line is `N passed, N failed`.
+# Does all the set-up and runs every check and test. --quick leaves the slow tests out, --programs adds all of Debian's
+# programs (buildscripts/programs/groups.ts), which take an hour; other arguments go to vitest, for example a path
+# (tests/arch) or -t NAME. The last line is `N passed, N failed`.
 set -euo pipefail
 export SETUP_VERBOSE=1
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -11,6 +12,7 @@ export NAXOS_SLOW=1
 for argument in "$@"; do
   case $argument in
     --quick) unset NAXOS_SLOW ;;
+    --programs) export NAXOS_PROGRAMS=1 ;;
     *) arguments+=("$argument") ;;
   esac
 done
