@@ -92,7 +92,7 @@ export const TLB = {
 } as const;
 
 /** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
-export const JUMP_CACHE = { entries: 2048, entrySize: 16, bytes: 2048 * 16 } as const;
+export const JUMP_CACHE = { entries: 8192, entrySize: 16, bytes: 8192 * 16 } as const;
 
 /** What a memory instruction of a loop remembers of its last access: the page's tag, -1 for none, and its addend. */
 export interface PageCache {

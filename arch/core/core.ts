@@ -1,4 +1,4 @@
-import { EXIT, MISS, type Context } from '../a64/translator.ts';
+import { EXIT, JUMP_CACHE, MISS, type Context } from '../a64/translator.ts';
 import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
@@ -817,7 +817,7 @@ export class Core implements Processor, CoreState {
   /** Finds or makes the region at an address and enters it into the jump cache; 0 when it cannot be fetched. */
   private resolve(hi: number, lo: number): number {
     const { i32, slot } = this;
-    const entry = (slot.jumps + ((lo << 2) & 0x7ff0)) >>> 2;
+    const entry = (slot.jumps + ((lo << 2) & ((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize))) >>> 2;
     if (i32[entry] === lo && i32[entry + 1] === hi) return i32[entry + 2]!;
     const host = this.fetchHost(hi, lo);
     if (host === 0) return 0;

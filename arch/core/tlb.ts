@@ -50,6 +50,8 @@ export class Slot implements SlotKey {
   /** The sizes that occur there, bit n for 2^n bytes. */
   private blockShifts = 0;
   private codeShifts = 0;
+  /** The jump cache has been emptied once. */
+  private made = false;
   private readonly i32: Int32Array;
 
   constructor(i32: Int32Array, base: number) {
@@ -69,6 +71,8 @@ export class Slot implements SlotKey {
 
   flushJumps(): void {
     const end = (this.jumps + JUMP_CACHE.bytes) >>> 2;
+    if (this.codeShifts === 0 && this.made) return;
+    this.made = true;
     this.i32.fill(-1, this.jumps >>> 2, end);
     // An empty entry names the address -1, which a guest can jump to: in its place stands the stub that leaves to the core.
     this.i32[end - 2] = 0;
@@ -84,7 +88,11 @@ export class Slot implements SlotKey {
   flushPages(first: number, count: number): boolean {
     const { i32 } = this;
     for (let page = first; page < first + count; page++) {
-      for (const entry of this.places(page)) i32.fill(-1, entry, entry + 4);
+      const number = page & 0xfffff;
+      const first = this.place(number);
+      if (i32[first + 6] === number) this.drop(first);
+      const second = this.secondPlace(number);
+      if (i32[second + 6] === number) this.drop(second);
     }
     if (holds(this.blocks, this.blockShifts, first, count)) {
       // Other pages of a block: they may be anywhere.
@@ -92,8 +100,7 @@ export class Slot implements SlotKey {
         const entry = (this.tlb + n * TLB.entrySize) >>> 2;
         const shift = i32[entry + 5]! - 12;
         const page = i32[entry + 6]!;
-        if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift)
-          i32.fill(-1, entry, entry + 4);
+        if (page >>> shift <= (first + count - 1) >>> shift && page >>> shift >= first >>> shift) this.drop(entry);
       }
     }
     if (!holds(this.codeBlocks, this.codeShifts, first, count)) return false;
@@ -109,7 +116,8 @@ export class Slot implements SlotKey {
   fill(vaHi: number, vaLo: number, host: number, readable: boolean, writable: boolean, shift: number): void {
     const tag = vaLo & ~0xfff;
     const { i32 } = this;
-    const [first, second] = this.places(vaLo >>> 12);
+    const first = this.place(vaLo >>> 12);
+    const second = this.secondPlace(vaLo >>> 12);
     i32[first] = readable ? tag : -1;
     i32[first + 1] = readable ? vaHi : -1;
     i32[first + 2] = writable ? tag : -1;
@@ -123,12 +131,19 @@ export class Slot implements SlotKey {
     this.blockShifts |= 1 << Math.min(shift, 31);
   }
 
-  /** The indices of a page's entries in the two tables. @param page low 20 bits of its number */
-  private places(page: number): [first: number, second: number] {
-    const mask = TLB.entries - 1;
-    const first = this.tlb + (page & mask) * TLB.entrySize;
-    const second = this.tlb + TLB.second + ((page ^ (page >>> TLB.hashShift)) & mask) * TLB.entrySize;
-    return [first >>> 2, second >>> 2];
+  /** The index of a page's entry in the first table. @param page low 20 bits of its number */
+  private place(page: number): number {
+    return (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+  }
+
+  /** The same in the second. */
+  private secondPlace(page: number): number {
+    return (this.tlb + TLB.second + ((page ^ (page >>> TLB.hashShift)) & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
+  }
+
+  private drop(entry: number): void {
+    const { i32 } = this;
+    i32[entry] = i32[entry + 1] = i32[entry + 2] = i32[entry + 3] = -1;
   }
 
   /** Enters a region into the jump cache. */
