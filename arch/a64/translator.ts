@@ -1037,6 +1037,15 @@ export class Translator {
     this.tee(tag);
     this.get(cache.tag);
     this.op(W.i64_eq);
+    if (options.aligned !== true && size > 1) {
+      // The tag is the last byte's: an access may reach into the page from the one before.
+      this.get(va);
+      this.op(W.i32_wrap_i64);
+      this.i32(0xfff);
+      this.op(W.i32_and);
+      this.i32(0x1000 - size);
+      this.op(W.i32_le_u, W.i32_and);
+    }
     this.if(
       T.void,
       () => {

@@ -104,4 +104,61 @@ describe('the TLB', () => {
     core.run(100);
     expect([core.i64[(core.ownFrame + F.X) / 8 + 3], core.i64[(core.ownFrame + F.X) / 8 + 5]]).toEqual([1n, 2n]);
   });
+
+  // Two pages that lie the other way round in memory; a loop's access is in the upper one first, then across both.
+  test.each(['str x6, [x2]', 'stp x6, x7, [x2]', 'str q0, [x2]', 'ldr x6, [x2]', 'ldp x6, x7, [x2]', 'ldr q0, [x2]'])(
+    'an access across pages in a loop is no access to the page that it was last in: %s',
+    (access) => {
+      const core = makeCore();
+      core.code.eager = () => true;
+      const set = (at: number, value: bigint): bigint => (core.i64[(core.ownFrame + at) >> 3] = value);
+      const get = (at: number): bigint => BigInt.asUintN(64, core.i64[(core.ownFrame + at) >> 3]!);
+      const u64 = new BigUint64Array(core.bus.ram.memory.buffer);
+      const at = (address: number): number => (HOST + address - RAM) / 8;
+      const table = (n: number): number => RAM + 0x10_0000 + 0x1000 * n;
+      u64[at(table(0)) + 1] = BigInt(RAM) | 0x705n;
+      u64[at(table(0)) + 2] = BigInt(table(1)) | 3n;
+      u64[at(table(1))] = BigInt(table(2)) | 3n;
+      const [lower, upper] = [RAM + 0x20_1000, RAM + 0x20_0000];
+      u64[at(table(2))] = BigInt(lower) | 0x707n;
+      u64[at(table(2)) + 1] = BigInt(upper) | 0x707n;
+      const size = /p|q/.test(access) ? 16 : 8;
+      const addresses = [0x8000_1100, 0x8000_1100, 0x8000_1000 - size / 2];
+      addresses.forEach((address, n) => (u64[at(RAM + 0x1000) + n] = BigInt(address)));
+      u64[at(lower + 0xff8)] = 0x1111_1111_2222_2222n;
+      u64[at(upper)] = 0x3333_3333_4444_4444n;
+      const program = `
+      1:
+        ldr x2, [x1], #8
+        ${access}
+        subs x3, x3, #1
+        b.ne 1b
+        hlt #0`;
+      core.i32.set(assembleProgram(program, RAM), HOST >> 2);
+      core.resetFrame(core.ownFrame, 1);
+      set(SR.MAIR_EL1, 0xffffn);
+      set(SR.TTBR0_EL1, BigInt(table(0)));
+      set(SR.TCR_EL1, 0x1_8080_3519n);
+      set(SR.SCTLR_EL1, 0x30d0_0801n);
+      set(F.X + 8, BigInt(RAM + 0x1000));
+      set(F.X + 24, BigInt(addresses.length));
+      set(SR.CPACR_EL1, 3n << 20n);
+      set(F.X + 48, 0x5555_5555_6666_6666n);
+      set(F.X + 56, 0x7777_7777_8888_8888n);
+      set(F.V, 0x5555_5555_6666_6666n);
+      set(F.V + 8, 0x7777_7777_8888_8888n);
+      core.pc = BigInt(RAM);
+      core.contextChanged();
+      core.onException = () => core.stop();
+      core.run(100);
+      const vector = access.includes('q');
+      const register = vector ? [get(F.V), get(F.V + 8)] : [get(F.X + 48), get(F.X + 56)];
+      const memory = [u64[at(lower + 0xff8)], u64[at(upper)]];
+      if (access.startsWith('ld')) {
+        if (size === 16) expect(register).toEqual([0x1111_1111_2222_2222n, 0x3333_3333_4444_4444n]);
+        else expect(register[0]).toBe(0x4444_4444_1111_1111n);
+      } else if (size === 16) expect(memory).toEqual([0x5555_5555_6666_6666n, 0x7777_7777_8888_8888n]);
+      else expect(memory).toEqual([0x6666_6666_2222_2222n, 0x3333_3333_5555_5555n]);
+    },
+  );
 });
