@@ -37,6 +37,8 @@ if (node === execPath) {
     setFlagsFromString('--wasm-lazy-validation');
     // Guest calls go through a table; guesses about their targets, inlined, make deep recursion run at half its speed.
     setFlagsFromString('--no-wasm-inlining-call-indirect');
+    // Which code is hot is the translator's to say: the engine's optimizing compiler is not to spend its time on the rest.
+    setFlagsFromString('--wasm-tiering-budget=50000000');
   }
   await import(program.href);
 } else runUnder(node, [fileURLToPath(import.meta.url), ...argv.slice(2)]);

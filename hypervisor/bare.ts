@@ -96,7 +96,7 @@ export class Bare implements FirmwareMachine {
         await this.#loop.run({
           step: (limit) => this.#step(limit),
           dueIn: () => this.#dueIn(),
-          rest: () => this.#core.code.consolidate(),
+          rest: (idle) => this.#core.code.consolidate(idle),
         });
         if (this.#end?.reason !== 'reset' || !restarts) return this.#end!;
         this.#end = undefined;

@@ -15,8 +15,8 @@ export interface Turns {
   step(instructions: number): 'busy' | 'idle' | 'ended';
   /** Milliseconds until an idle machine's next timer; Infinity when there is none. */
   dueIn(): number;
-  /** Called before an idle machine's sleep: time for what can wait. */
-  rest?(): void;
+  /** Called between two steps: time for what can wait. @param idle the machine is about to sleep */
+  rest?(idle: boolean): void;
 }
 
 export class HostLoop {
@@ -34,8 +34,8 @@ export class HostLoop {
       const start = performance.now();
       const state = machine.step(budget);
       if (state === 'ended') return;
+      machine.rest?.(state === 'idle');
       if (state === 'idle') {
-        machine.rest?.();
         await this.#sleep(machine.dueIn());
         continue;
       }

@@ -143,7 +143,7 @@ export class System {
       await this.#loop.run({
         step: (limit) => this.#step(limit),
         dueIn: () => this.#dueIn(),
-        rest: () => this.core.code.consolidate(),
+        rest: (idle) => this.core.code.consolidate(idle),
       });
       return this.#end!;
     } finally {

@@ -80,8 +80,9 @@ const REENTRY = 8;
 /** Most instructions of a region that begins inside another one: control comes there once, more often than not. */
 const MOST_INSIDE = 64;
 
-/** Regions in modules of their own that are worth putting together, and how many go into a module. */
+/** Regions in modules of their own that are worth putting together, in a pause and at work, and how many go into a module. */
 const MANY_ALONE = 2000;
+const TOO_MANY_ALONE = 12_000;
 const TOGETHER = 512;
 
 /** Regions in a module that are made at once, at most. */
@@ -460,9 +461,10 @@ export class CodeCache {
   /**
    * Puts cold regions, which were made one by one, together into few modules once there are many of them: a module takes
    * some 20 KB of the host's memory besides its code. To be called when nothing runs. Does nothing without `keepBodies`.
+   * @param pause there is time: what has been put together is compiled again when it is next called
    */
-  consolidate(): void {
-    if (this.alone < MANY_ALONE) return;
+  consolidate(pause: boolean): void {
+    if (this.alone < (pause ? MANY_ALONE : TOO_MANY_ALONE)) return;
     this.alone = 0;
     const single: Entry[] = [];
     for (const page of this.pages.values())
