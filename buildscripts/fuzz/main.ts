@@ -32,7 +32,7 @@ const { values, positionals } = parseArgs({
 /** Whether a program that does not end here ends on QEMU. */
 function ends(qemu: Qemu, program: Program): boolean {
   const { patience } = qemu;
-  qemu.patience = 5000;
+  qemu.patience = 20_000;
   try {
     run(qemu, [program]);
     return true;

@@ -20,7 +20,7 @@ const MEMORY = 2 << 20;
 const PAGE_WORDS = 1024;
 const PATTERN = 0xa5;
 /** Seconds in which a page of words must be done. */
-const PATIENCE = 20;
+const PATIENCE = 120;
 
 /** Ends the process when `beat` has not changed for PATIENCE seconds. */
 const WATCHDOG = `
