@@ -56,6 +56,12 @@ const PMU_INTID = 23;
 /** Instructions between two looks at the clock. */
 const SLICE = 50_000;
 
+/**
+ * What an exception counts as against `run`'s limit, in instructions: a guest whose vectors cannot be fetched takes one after
+ * the other and retires nothing.
+ */
+const EXCEPTION_COST = 100;
+
 /** Fault status codes that the core itself finds. */
 const FSC_EXTERNAL = 0x10;
 const FSC_UNSUPPORTED_ATOMIC = 0x35;
@@ -402,6 +408,8 @@ export class Core implements Processor, CoreState {
       this.vector = vector;
       return true;
     }
+    this.end -= EXCEPTION_COST;
+    if (this.retired >= this.end) this.expire();
     return false;
   }
 

@@ -21,7 +21,7 @@ export interface Processor extends CoreState {
   readonly vector: Vector;
   /**
    * Runs the current frame from its PC and PSTATE until something stops it.
-   * @param limit instructions after which to come back with `yield`.
+   * @param limit instructions after which to come back with `yield`, an exception counted as many.
    */
   run(limit: number): StopReason;
   /** Makes another frame the current one. The old frame is complete in memory; nothing is copied but the core's own counters. */
