@@ -1,8 +1,7 @@
-import type { Context } from './translator.ts';
-import { Translator } from './translator.ts';
 import { findBlocks, instructionAt, reversePostorder, type Block } from './flowgraph.ts';
 import { ColdRegion } from './region-cold.ts';
 import { OptimizedRegion } from './region-optimized.ts';
+import { Translator, type Context } from './translator.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {

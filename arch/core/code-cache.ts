@@ -42,6 +42,23 @@ interface Entry {
   order: number;
 }
 
+type EntryPlace = Pick<Entry, 'word' | 'index' | 'extents' | 'words' | 'doors' | 'optimized' | 'order'>;
+
+/** An entry that nothing has happened to; what is not said of it does not apply. */
+function newEntry(known: EntryPlace & Partial<Entry>): Entry {
+  return {
+    inner: [],
+    shared: false,
+    replaced: false,
+    stale: false,
+    samples: 0,
+    body: undefined,
+    stored: -1,
+    alone: false,
+    ...known,
+  };
+}
+
 interface PageCode {
   /** By context, then by word in the page. */
   readonly entries: Map<number, Entry>[];
@@ -214,7 +231,7 @@ export class CodeCache {
         if (callee === 0) continue;
         const calleePage = this.pageOf(callee, context);
         const word = wordOf(callee);
-        if (calleePage.entries[context]!.has(word) || this.isKnown(callee, calleePage, context)) continue;
+        if (this.isKnown(callee, calleePage, context)) continue;
         batch.push(
           this.build(pageHostOf(callee), calleePage, word, context, this.eager?.(callee) === true, this.next++),
         );
@@ -292,8 +309,7 @@ export class CodeCache {
   ): Region {
     const { covered } = page;
     const base = pageHost >>> 2;
-    // A place inside a region that was made before (control came back into its middle): go only as far as other
-    // regions begin, so that code is not translated over and over.
+    // Code that is not hot goes only as far as other regions can be entered, so that it is not translated over and over.
     const inside = !optimize && covered[word] !== 0;
     const single = this.contexts[context]!.single;
     const isEntry = single
@@ -317,23 +333,18 @@ export class CodeCache {
     const body = this.keepBodies ? region.body : undefined;
     const replaced = page.entries[context]!.get(word);
     if (replaced !== undefined) this.makeWay(page, context, replaced, index, optimize);
-    this.enter(page, context, {
+    const entry = newEntry({
       word,
       index,
       extents,
       words,
       doors,
-      inner: [],
-      shared: false,
-      replaced: false,
-      stale: false,
       optimized: optimize,
-      samples: 0,
       body,
-      stored: -1,
       alone: true,
       order: replaced?.order ?? this.entered++,
     });
+    this.enter(page, context, entry);
     this.alone++;
     this.reserve(index);
     const { stats } = this;
@@ -435,23 +446,8 @@ export class CodeCache {
     this.reserve(index);
     this.table.set(index, this.table.get(region.index));
     const { extents, words } = region;
-    const entry: Entry = {
-      word,
-      index,
-      extents,
-      words,
-      doors: [],
-      inner: [],
-      shared: true,
-      replaced: false,
-      stale: false,
-      optimized: false,
-      samples: 0,
-      body: undefined,
-      stored: -1,
-      alone: false,
-      order: region.order,
-    };
+    const { order } = region;
+    const entry = newEntry({ word, index, extents, words, doors: [], optimized: false, shared: true, order });
     region.inner.push(entry);
     page.entries[context]!.set(word, entry);
     this.stats.shared++;
@@ -536,23 +532,7 @@ export class CodeCache {
     this.storeTaken[stored] = 1;
     const { word, extents, words, doors, optimized } = this.store!.region(stored);
     this.stats.reused++;
-    return {
-      word,
-      index,
-      extents,
-      words,
-      doors,
-      inner: [],
-      shared: false,
-      replaced: false,
-      stale: false,
-      optimized,
-      samples: 0,
-      body: undefined,
-      stored,
-      alone: false,
-      order: this.entered++,
-    };
+    return newEntry({ word, index, extents, words, doors, optimized, stored, order: this.entered++ });
   }
 
   /** Every region with its context: the optimized ones, the others and former ones. */
