@@ -79,14 +79,15 @@ export interface MachineStats {
   translateMs: number;
   compileMs: number;
   tlbMisses: number;
-  /** How often translated code returned to the dispatcher, exceptions taken, and accesses to devices. */
+  /** How often translated code returned to the dispatcher, and exceptions taken. */
   dispatches: number;
   exceptions: number;
-  deviceAccesses: number;
+  /** Of a bare machine; a guest's are exits, as its devices are the VMM's. */
+  deviceAccesses?: number | undefined;
   /** The guest's exits to its VMM, by kind; undefined on a bare machine. */
   exits?: Record<string, number> | undefined;
-  /** Of the microkernel; `messages` are IPC. Undefined on a bare machine. */
-  kernel?: { entries: number; syscalls: number; messages: number; interrupts: number; switches: number } | undefined;
+  /** Of the microkernel; `ipc` counts messages. Undefined on a bare machine. */
+  kernel?: { entries: number; syscalls: number; ipc: number; interrupts: number; switches: number } | undefined;
 }
 
 /** A machine and its guest, on this thread; the event loop has its turn every few milliseconds. */
@@ -163,8 +164,7 @@ export class Machine {
       tlbMisses: stats.tlbMisses,
       dispatches: stats.exits,
       exceptions: stats.exceptions,
-      deviceAccesses: stats.mmio,
-      ...(this.#runner instanceof System && kernelStats(this.#runner)),
+      ...(this.#runner instanceof System ? kernelStats(this.#runner) : { deviceAccesses: stats.mmio }),
     };
   }
 

@@ -25,7 +25,8 @@ export interface KernelHooks {
 export interface KernelStatistics {
   entries: number;
   syscalls: number;
-  messages: number;
+  /** Messages that went from a thread to another, also the kernel's about faults and exits. */
+  ipc: number;
   interrupts: number;
   switches: number;
   /** By label of `Fault` or `Exit`; with holes. */

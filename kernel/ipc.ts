@@ -27,7 +27,7 @@ function deliver(k: Context, sender: number, receiver: number, first: boolean): 
   if (fault === 0) transfer(k, sender, receiver, (flags & SEND.GRANT) !== 0);
   else if (fault >= Exit.STAGE2_ABORT) describeExit(k, sender, receiver, fault);
   else describeFault(k, sender, receiver, fault);
-  k.stats.messages++;
+  k.stats.ipc++;
 
   const reply = read32(k, receiver + THREAD.REPLY);
   write32(k, receiver + THREAD.REPLY, 0);

@@ -64,7 +64,7 @@ export class Kernel {
   readonly statistics: KernelStatistics = {
     entries: 0,
     syscalls: 0,
-    messages: 0,
+    ipc: 0,
     interrupts: 0,
     switches: 0,
     faults: [],

@@ -11,11 +11,12 @@ export function statsText(stats: MachineStats): string {
   const ms = (value: number): string => `${value.toFixed(0)} ms`;
   const count = (value: number): string => value.toLocaleString('en');
   const counts = (group: string, values: Record<string, number> = {}): [string, string][] =>
-    Object.entries(values).map(([name, value]) => [`${group}: ${name}`, count(value)]);
+    Object.entries(values).map(([name, value]) => [`${group}: ${name === 'ipc' ? 'IPC' : name}`, count(value)]);
+  const { deviceAccesses } = stats;
   const rows: [string, string][] = [
     ['time to user space', stats.userSpaceMs === undefined ? 'not reached' : ms(stats.userSpaceMs)],
     ['running', ms(stats.runMs)],
-    ['instructions', `${count(stats.instructions)} (${mips(stats).toFixed(0)} MIPS)`],
+    ['instructions retired', `${count(stats.instructions)} (${mips(stats).toFixed(0)} MIPS)`],
     [
       'translated',
       `${count(stats.regions)} regions, ${count(stats.translatedInstructions)} instructions, ${count(stats.translatedBytes)} bytes`,
@@ -26,7 +27,7 @@ export function statsText(stats: MachineStats): string {
     ['TLB misses', count(stats.tlbMisses)],
     ['dispatches', count(stats.dispatches)],
     ['exceptions', count(stats.exceptions)],
-    ['device accesses', count(stats.deviceAccesses)],
+    ...(deviceAccesses === undefined ? [] : [['device accesses', count(deviceAccesses)] satisfies [string, string]]),
     ...counts('exits', stats.exits),
     ...counts('kernel', stats.kernel),
     ['resident', `${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`],

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { MachineStats } from '../../../hypervisor/machine.ts';
 import { Folder, naxos } from './run-naxos.ts';
 
 const folder = new Folder();
@@ -58,9 +59,32 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
 
   it('gives figures as one line of JSON', async () => {
     const { stderr } = await naxos([verb, ...guest('hello'), '--stats=json']);
-    const figures = JSON.parse(stderr) as Record<string, number>;
-    expect(figures['instructions']).toBeGreaterThan(20);
-    expect(figures['regions']! + figures['reusedRegions']!).toBeGreaterThan(0);
+    const figures = JSON.parse(stderr) as MachineStats;
+    expect(figures.instructions).toBeGreaterThan(20);
+    expect(figures.regions + figures.reusedRegions).toBeGreaterThan(0);
+    // The guest writes three characters and switches itself off.
+    if (verb === 'bare') expect(figures.deviceAccesses).toBe(3);
+    else {
+      expect(figures.exits).toEqual({ 'stage2 abort': 3, hvc: 1 });
+      expect(figures.kernel!.ipc).toBeGreaterThanOrEqual(4);
+    }
+  });
+
+  it('gives figures to people', async () => {
+    const { stdout, stderr } = await naxos([verb, ...guest('hello'), '--stats']);
+    const rows = stderr.trimEnd().split('\n');
+    const named = rows.map((row) => /^ {2}(\S+(?: \S+)*) {2,}\S/.exec(row)?.[1]);
+    expect(stdout).toBe('hi\n');
+    expect(named).toEqual([
+      ...['time to user space', 'running', 'instructions retired', 'translated', 'kept from before', 'translator'],
+      ...['compilation', 'TLB misses', 'dispatches', 'exceptions'],
+      ...(verb === 'bare'
+        ? ['device accesses']
+        : ['exits: stage2 abort', 'exits: hvc'].concat(
+            ['entries', 'syscalls', 'IPC', 'interrupts', 'switches'].map((name) => `kernel: ${name}`),
+          )),
+      'resident',
+    ]);
   });
 
   it('writes a trace to a file', async () => {
