@@ -7,7 +7,7 @@ import { F, PSTATE } from '../arch/core/frame.ts';
 import { DeviceTreeError } from '../arch/devicetree/tree.ts';
 import { BoardError } from '../board/bus.ts';
 import { parseKernel, readInitrdFile, readKernelFile } from '../guests/linux/image.ts';
-import { Exit, Fault } from '../kernel/abi/faults.ts';
+import { Exit } from '../kernel/abi/faults.ts';
 import { Bare, layOutBare } from './bare.ts';
 import { layOut, type GuestImage } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
@@ -182,16 +182,15 @@ export class Machine {
   }
 }
 
-const NAMES = new Map<number, string>(
-  Object.entries({ ...Fault, ...Exit }).map(([name, label]) => [label, name.toLowerCase().replaceAll('_', ' ')]),
-);
-
 /** What the microkernel did, and the guest's exits by the names of their messages. */
 function kernelStats({ kernel }: System): Pick<MachineStats, 'exits' | 'kernel'> {
   const { faults, ...counts } = kernel.statistics;
-  const exits: [string, number][] = [];
-  faults.forEach((count, label) => exits.push([NAMES.get(label) ?? `${label}`, count]));
-  return { exits: Object.fromEntries(exits), kernel: { ...counts } };
+  const exits: Record<string, number> = {};
+  for (const [name, label] of Object.entries(Exit)) {
+    const count = faults[label];
+    if (count !== undefined) exits[name.toLowerCase().replaceAll('_', ' ')] = count;
+  }
+  return { exits, kernel: { ...counts } };
 }
 
 /** What tells a guest's kernel from others: its size and its beginning. */
