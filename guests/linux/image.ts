@@ -203,6 +203,8 @@ function parseImage(bytes: Uint8Array, header: DataView, file = true): FlatKerne
   if ((flags & 1) !== 0) throw new GuestImageError('a big-endian kernel: only little-endian ones are supported');
   if (file && bytes.length < endOfPe(bytes, header))
     throw new GuestImageError('the arm64 Image is cut off: its sections end beyond the file');
+  if (file && leavesFile(header))
+    throw new GuestImageError('the arm64 Image is cut off: its code goes on beyond the file');
   const declared = header.getBigUint64(16, true);
   if (declared > BigInt(Number.MAX_SAFE_INTEGER))
     throw new GuestImageError('the arm64 Image header is damaged: absurd image_size');
@@ -221,7 +223,7 @@ function parseImage(bytes: Uint8Array, header: DataView, file = true): FlatKerne
   };
 }
 
-/** Where the last section of the PE header that an EFI stub adds ends, or 0 without one: the only sign of a truncated Image. */
+/** Where the last section of an EFI stub's PE header ends, or 0 without one. (image_size has .bss too, which is in no file.) */
 function endOfPe(bytes: Uint8Array, header: DataView): number {
   if (!startsWith(bytes, [0x4d, 0x5a])) return 0;
   const pe = header.getUint32(60, true);
@@ -334,6 +336,24 @@ function looksLikeCode(view: DataView): boolean {
     at += word >>> 26 === 0b000101 ? ((word << 6) >> 6) * 4 : 4;
   }
   return true;
+}
+
+/**
+ * Whether an Image's code leaves the file, where there is nothing to execute. It is followed from its first word on
+ * through B and BL, as long as it is certain where it goes: up to another branch, an exception, or a register that
+ * changes where exceptions go.
+ */
+function leavesFile(view: DataView): boolean {
+  let at = 0;
+  for (let step = 0; step < CODE_PROBE; step++) {
+    if (at < 0 || at + 4 > view.byteLength) return true;
+    const word = view.getUint32(at, true);
+    const hint = word >>> 13 === 0xd5032000 >>> 13;
+    if ((word & 0x7c00_0000) === 0x1400_0000) at += ((word << 6) >> 6) * 4;
+    else if (((word & 0x1c00_0000) === 0x1400_0000 && !hint) || (word & 0x1e00_0000) === 0) return false;
+    else at += 4;
+  }
+  return false;
 }
 
 function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {

@@ -10,6 +10,20 @@ import { code, elf, rawImage, withPe, zboot } from './kernels.ts';
 const LIMIT = 1 << 20;
 const parse = (bytes: Uint8Array, limit = LIMIT): ReturnType<typeof parseKernel> => parseKernel(bytes, limit);
 const NOP = 0xd503201f;
+const MOV = 0xaa0103e0;
+const HVC = 0xd4000002;
+const RET = 0xd65f03c0;
+const WAIT = 0x14000000;
+const B = (offset: number): number => (0x14000000 | ((offset >> 2) & 0x3ffffff)) >>> 0;
+const BL = (offset: number): number => (B(offset) | 0x80000000) >>> 0;
+
+/** An Image of these words, of which words 2 to 15 are the header's, filled with zeros to a size. */
+function imageOf(words: readonly number[], size = Math.max(words.length * 4, 64), imageSize = 0x30000n): Uint8Array {
+  const bytes = new Uint8Array(size);
+  bytes.set(code(...words));
+  bytes.set(rawImage({ size: 64, imageSize }).subarray(8), 8);
+  return bytes;
+}
 
 describe('a raw arm64 Image', () => {
   it('gives what its header says', () => {
@@ -30,9 +44,28 @@ describe('a raw arm64 Image', () => {
     ['an absurd text_offset', rawImage({ textOffset: 1n << 40n }), /absurd text_offset/],
     ['an unaligned text_offset', rawImage({ textOffset: 8n }), /absurd text_offset/],
     ['larger than memory', rawImage({ imageSize: 2n << 20n }), /takes 2 MB, more than the guest's 1 MB/],
-    ['cut off within its EFI sections', withPe(rawImage(), 0x20001), /cut off/],
+    ['cut off within its EFI sections', withPe(rawImage(), 0x20001), /cut off: its sections/],
+    ['cut off before where its header branches to', imageOf([B(0x1000)], 0x800), /cut off: its code/],
+    ['cut off where the second word branches to', imageOf([NOP, B(0x3c)]), /cut off: its code/],
+    ['cut off in its code', imageOf([B(0x40), ...Array<number>(15).fill(0), MOV, NOP, MOV]), /cut off: its code/],
+    ['cut off in front of a function', imageOf([B(0x40), ...Array<number>(15).fill(0), BL(4096), HVC]), /cut off/],
+    ['for code before the file', imageOf([B(-4)]), /cut off: its code/],
   ])('is refused when it is %s', (_, bytes, message) => {
     expect(() => parse(bytes)).toThrow(message);
+  });
+
+  it.each([
+    ['ends in a call that does not come back', [MOV, HVC]],
+    ['ends in a function that returns', [BL(8), WAIT, RET]],
+    ['ends in a loop', [MOV, NOP, B(-4)]],
+    ['ends in a conditional branch', [MOV, 0xb4ffffff]],
+    ['has its vectors behind it', [0xd518c000, 0xf9400000]],
+    ['is an undefined instruction', [0]],
+  ])('without an EFI stub, whose code %s, is as long as it is', (_, words) => {
+    for (const imageSize of [0n, 0x30000n])
+      expect(parse(imageOf([B(0x40), ...Array<number>(15).fill(0), ...words], undefined, imageSize), 64 << 20)).toEqual(
+        expect.objectContaining({ kind: 'image' }),
+      );
   });
 
   it('that is an EFI program is taken whole', () => {

@@ -30,7 +30,8 @@ describe('a kernel file that cannot be used is refused with one line and status 
   it.each<[string, Uint8Array | undefined, RegExp]>([
     ['missing', undefined, /missing: no such file/],
     ['empty', new Uint8Array(), /empty: the file is empty/],
-    ['truncated', image.subarray(0, 40), /truncated: /],
+    ['truncated header', image.subarray(0, 40), /truncated header: /],
+    ['truncated', image.subarray(0, 200), /truncated: the arm64 Image is cut off: its code goes on beyond the file/],
     ['x86 ELF', x86, /for x86-64: an arm64 kernel is needed/],
     ['random', random(10000), /random: /],
     ['bad gzip', gzip, /bad gzip: /],
