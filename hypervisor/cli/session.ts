@@ -23,7 +23,8 @@ export interface SessionOptions {
 /** Builds the machine and runs it. @returns the exit status */
 export async function runSession(flags: GuestFlags, options: SessionOptions): Promise<number> {
   const { execToken } = options;
-  const trace = flags.trace && new (await import('./trace-file.ts')).TraceFile(flags.trace, flags.traceFile);
+  const trace =
+    flags.trace && new (await import('./trace-file.ts')).TraceFile(flags.trace, flags.traceFile, () => onClosed());
   if (flags.traceFile !== undefined && !trace)
     throw new UsageError('--trace-file: say with --trace what to write there');
   const say = (text: string): void =>

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -90,7 +90,9 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
   it('writes a trace to a file', async () => {
     const path = folder.file(`${verb}.trace`);
     await naxos([verb, ...guest('hello'), '--trace', 'exec,irq', '--trace-file', path]);
-    expect(readFileSync(path, 'utf8')).toMatch(/^exec: physical 0x40001000 EL1: \d+ instructions translated$/m);
+    const text = readFileSync(path, 'utf8');
+    expect(text).toMatch(/^trace: exec,irq\n/);
+    expect(text).toMatch(/^exec: physical 0x40001000 EL1: \d+ instructions translated$/m);
   });
 
   it('ends as a signal says', async () => {
@@ -142,6 +144,26 @@ describe('an idle guest', () => {
     shell.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
     await once(shell, 'close');
     expect(output).toBe('>naxos: the guest did not end within 2.5 s\n124\n');
+  });
+});
+
+describe('a trace that cannot be written on', () => {
+  const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
+  /** The guest never ends, and makes entries without end. */
+  const traced = `${process.execPath} ${[cli, 'boot', ...guest('restart'), '--trace', 'exits'].join(' ')}`;
+  const shell = (script: string): { stdout: string; stderr: string } =>
+    spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+
+  it('ends the guest with one line when its disk is full', () => {
+    const path = folder.file('full.trace');
+    const { stdout, stderr } = shell(`ulimit -f 8; ${traced} --trace-file ${path} >/dev/null; echo $?`);
+    expect(stderr).toMatch(/^naxos: --trace-file \S+full.trace: cannot write it \(EFBIG\); name another file\n$/);
+    expect(stdout).toBe('2\n');
+  });
+
+  it('ends the guest when nobody reads standard error any more', () => {
+    const { stderr } = shell(`{ ${traced} 2>&1 >/dev/null; echo $? >&3; } 3>&2 | head -n 1 >/dev/null`);
+    expect(stderr).toBe('141\n');
   });
 });
 
