@@ -114,7 +114,7 @@ function readBounded(path: string, what: string, limit: number): Uint8Array {
       if (got === 0) break;
       length += got;
       if (length > limit)
-        throw new GuestImageError(`${what} ${path}: larger than ${megabytes(limit)}: give the guest more memory`);
+        throw new GuestImageError(`${what} ${path}: larger than ${given(limit)}: give the guest more memory`);
       if (length === buffer.length) {
         const larger = new Uint8Array(Math.min(2 * length, limit + 1));
         larger.set(buffer);
@@ -172,7 +172,7 @@ function decompress(kind: 'gzip' | 'zstd', bytes: Uint8Array, limit: number): Ui
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new GuestImageError(`it unpacks to more than ${megabytes(limit)}: give the guest more memory`);
+      throw new GuestImageError(`it unpacks to more than ${given(limit)}: give the guest more memory`);
     }
     const cut = code === 'Z_BUF_ERROR' || code === 'ZSTD_error_srcSize_wrong';
     throw new GuestImageError(cut ? `the ${kind} data is cut off` : `the ${kind} data is damaged`);
@@ -360,11 +360,15 @@ function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, index) => bytes[index] === byte);
 }
 
-const megabytes = (size: number): string => `${Math.ceil(size / MB)} MB`;
+/** A memory's size for people: what was given. */
+export const given = (bytes: number): string => `${Math.floor((100 * bytes) / MB) / 100} MB`;
+
+/** A size for people that is enough. */
+export const enough = (bytes: number): string => `${Math.ceil(bytes / MB)} MB`;
 
 function tooLarge(size: number, limit: number): GuestImageError {
   return new GuestImageError(
-    `it takes ${megabytes(size)}, more than the guest's ${megabytes(limit)}: give the guest more memory`,
+    `it takes ${enough(size)}, more than the guest's ${given(limit)}: give the guest more memory`,
   );
 }
 

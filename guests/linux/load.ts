@@ -1,7 +1,7 @@
 /**
  * Where a kernel, its initrd and its device tree go in memory, after Linux's Documentation/arch/arm64/booting.rst.
  */
-import { GuestImageError, type Kernel } from './image.ts';
+import { GuestImageError, enough, given, type Kernel } from './image.ts';
 
 export interface Memory {
   base: number;
@@ -99,10 +99,9 @@ function placeKernel(memory: Memory, kernel: Kernel): { kernel: PlacedSegment[];
 }
 
 function tooSmall(what: string, needed: number, size: number): GuestImageError {
-  const mb = (bytes: number): number => Math.ceil(bytes / MB);
   const verb = what.startsWith('the ') ? 'takes' : 'take';
   return new GuestImageError(
-    `${what} ${verb} ${mb(needed)} MB, but the guest's memory is ${mb(size)} MB: give it more memory`,
+    `${what} ${verb} ${enough(needed)}, but the guest's memory is ${given(size)}: give it more memory`,
   );
 }
 

@@ -57,6 +57,20 @@ describe('what does not fit the memory is refused:', () => {
     expectRefusal(await request(['boot', '--kernel', path, '-m', '2M']), /2 MB.*more memory/);
   });
 
+  it.each([
+    ['1.5M', 3, 1.5],
+    ['2047k', 3, 1.93],
+  ])('a kernel and the device tree in -m %s, in the terms of what was asked for', async (size, needed, memory) => {
+    for (const verb of ['boot', 'bare'])
+      expectRefusal(
+        await request([verb, '--kernel', hello, '-m', size]),
+        new RegExp(`take ${needed} MB, but the guest's memory is ${memory} MB: give it more memory`),
+      );
+    expect(await request(['boot', '--kernel', hello, '-m', `${needed}M`, '--dump-dtb', '/dev/null'])).toMatchObject({
+      status: 0,
+    });
+  });
+
   it('an initrd', async () => {
     const path = folder.file('initrd', new Uint8Array(9 << 20));
     expectRefusal(await request(['boot', '--kernel', hello, '--initrd', path, '-m', '8M']), /initrd.*more memory/);
