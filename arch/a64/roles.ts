@@ -1,6 +1,6 @@
 import type { AnyFields, Instruction } from './encoding.ts';
 import { CC } from './flags.ts';
-import { Translator, type Context } from './translator.ts';
+import { EL1_CONTEXT, Translator, type Context } from './translator.ts';
 
 /** Registers that an instruction may read and write: bit r of lo for X0–X30 and SP, of hi for V0–V31. */
 export interface Roles {
@@ -28,16 +28,7 @@ interface Shape {
 
 const REGISTER_FIELD = /^R[a-z]\d?$/;
 const probe = new Translator();
-const context: Context = {
-  el: 2,
-  fpTrap: false,
-  e2h: false,
-  stackSelected: true,
-  aligned: false,
-  stackAligned: false,
-  single: false,
-  debugMasked: false,
-};
+const context: Context = { ...EL1_CONTEXT, el: 2 };
 const shapes = new Map<Instruction, Map<number, Shape>>();
 
 /** Runs the meaning on a probe: which registers does it touch with these fields? */

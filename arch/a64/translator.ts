@@ -131,6 +131,18 @@ export interface Context {
   readonly debugMasked: boolean;
 }
 
+/** Code at EL1 with nothing trapped. */
+export const EL1_CONTEXT: Context = {
+  el: 1,
+  fpTrap: false,
+  e2h: false,
+  stackSelected: true,
+  aligned: false,
+  stackAligned: false,
+  single: false,
+  debugMasked: false,
+};
+
 const PLAIN: AccessOptions = {};
 const EXTEND = { 1: W.i64_extend8_s, 2: W.i64_extend16_s, 4: W.i64_extend32_s } as const;
 const LOAD = { 1: W.i64_load8_u, 2: W.i64_load16_u, 4: W.i64_load32_u, 8: W.i64_load } as const;
@@ -176,16 +188,7 @@ export class Translator {
   imports = 0;
   /** Types of the locals after the parameters, in order. */
   localTypes: ValueType[] = [];
-  context: Context = {
-    el: 1,
-    fpTrap: false,
-    e2h: false,
-    stackSelected: true,
-    aligned: false,
-    stackAligned: false,
-    single: false,
-    debugMasked: false,
-  };
+  context: Context = EL1_CONTEXT;
   /**
    * Emit for speed; otherwise, for code that runs a few times only, what is long is called instead, and changed registers
    * go to the frame before everything that may leave, so that there is nothing to write back there.

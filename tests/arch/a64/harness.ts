@@ -4,7 +4,7 @@ import { F, FRAME_SIZE } from '../../../arch/core/frame.ts';
 import { FP_HELPERS } from '../../../arch/core/helpers.ts';
 import { PAGE_WORDS } from '../../../arch/a64/flowgraph.ts';
 import { RegionBuilder, type Region } from '../../../arch/a64/region.ts';
-import { MISS, TLB, Translator, type Context } from '../../../arch/a64/translator.ts';
+import { EL1_CONTEXT, MISS, TLB, Translator, type Context } from '../../../arch/a64/translator.ts';
 import { makeRuntime, RegionModules, type RuntimeHost } from '../../../arch/core/runtime.ts';
 import { CodeBuffer } from '../../../arch/wasm/buffer.ts';
 import { T, W } from '../../../arch/wasm/opcodes.ts';
@@ -43,18 +43,6 @@ export interface Outcome {
   faulted: boolean;
 }
 
-/** Code at EL1 with nothing trapped. */
-export const CONTEXT: Context = {
-  el: 1,
-  fpTrap: false,
-  e2h: false,
-  stackSelected: true,
-  aligned: false,
-  stackAligned: false,
-  single: false,
-  debugMasked: false,
-};
-
 /** Words and the address of the first; code depends on that address within its page only. */
 export interface Program {
   readonly words: readonly number[];
@@ -75,16 +63,7 @@ export class Harness {
   /** The data area. */
   readonly data: Uint8Array;
   private path: Path = 'fast';
-  context: Context = {
-    el: 1,
-    fpTrap: false,
-    e2h: false,
-    stackSelected: true,
-    aligned: false,
-    stackAligned: false,
-    single: false,
-    debugMasked: false,
-  };
+  context: Context = EL1_CONTEXT;
   private outcome: Outcome = { taken: false, exit: undefined, faulted: false };
   private readonly t = new Translator();
   private readonly builder = new RegionBuilder();

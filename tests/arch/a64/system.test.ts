@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { EXIT, type Context } from '../../../arch/a64/translator.ts';
+import { EL1_CONTEXT, EXIT, type Context } from '../../../arch/a64/translator.ts';
 import { F, PSTATE } from '../../../arch/core/frame.ts';
 import { HCR } from '../../../arch/core/sysreg-bits.ts';
 import { SR } from '../../../arch/core/sysreg.ts';
-import { CODE, CONTEXT, DATA, Harness, PATHS, type Outcome, type Path } from './harness.ts';
+import { CODE, DATA, Harness, PATHS, type Outcome, type Path } from './harness.ts';
 
 const h = new Harness();
 
 let path: Path = 'fast';
 
 function run(words: readonly number[], context: Partial<Context> = {}): Outcome {
-  h.context = { ...CONTEXT, ...context };
+  h.context = { ...EL1_CONTEXT, ...context };
   return h.run(h.compile([{ words, pc: CODE }], path)[0]!, CODE);
 }
 
@@ -202,7 +202,7 @@ describe.each(PATHS)('a fault (memory: %s)', (way) => {
   const at = (words: readonly number[]): Outcome => h.run(h.compile([{ words, pc: CODE }], way)[0]!, CODE);
 
   it('keeps what came before it and leaves no trace of its own', () => {
-    h.context = CONTEXT;
+    h.context = EL1_CONTEXT;
     h.setX(0, 0x1000n);
     const outcome = at([0xd28000a1, 0xeb01003f, 0xa9c10801, 0xd28000c1]); // mov x1, #5; cmp x1, x1; ldp x1, x2, [x0, #16]!; mov x1, #6
     expect(outcome.faulted).toBe(true);
