@@ -1,6 +1,8 @@
 // Runs the cases of record-control.ts one after the other, each at the exception level that it asks for, and writes down its
 // first exception: where it was taken, its syndrome, and all registers. MMU off. Addresses: tests/arch/a64/control-cases.ts.
 
+#include "fuzz/common.S"
+
 #define CASES       0x40220000
 #define RESULT      0x40220010		// where the running case's result goes
 #define NEXT        0x40220018		// the next case's state, and how many are left
@@ -11,7 +13,6 @@
 #define HCR_RW      0x80000000
 #define FROM_EL1    0xffe1
 
-	.arch	armv8.5-a
 	.text
 	.globl	_start
 _start:
@@ -64,21 +65,7 @@ next:
 	msr	tcr_el2, x2
 	isb
 	mov	x30, x20
-	ldp	x0, x1, [x30]
-	ldp	x2, x3, [x30, #16]
-	ldp	x4, x5, [x30, #32]
-	ldp	x6, x7, [x30, #48]
-	ldp	x8, x9, [x30, #64]
-	ldp	x10, x11, [x30, #80]
-	ldp	x12, x13, [x30, #96]
-	ldp	x14, x15, [x30, #112]
-	ldp	x16, x17, [x30, #128]
-	ldp	x18, x19, [x30, #144]
-	ldp	x20, x21, [x30, #160]
-	ldp	x22, x23, [x30, #176]
-	ldp	x24, x25, [x30, #192]
-	ldp	x26, x27, [x30, #208]
-	ldp	x28, x29, [x30, #224]
+	x0_to_x29 ldp, x30
 	ldr	x30, [x30, #240]
 	eret
 
@@ -87,21 +74,7 @@ save:
 	msr	tpidr_el0, x30
 	ldr	x30, =RESULT
 	ldr	x30, [x30]
-	stp	x0, x1, [x30]
-	stp	x2, x3, [x30, #16]
-	stp	x4, x5, [x30, #32]
-	stp	x6, x7, [x30, #48]
-	stp	x8, x9, [x30, #64]
-	stp	x10, x11, [x30, #80]
-	stp	x12, x13, [x30, #96]
-	stp	x14, x15, [x30, #112]
-	stp	x16, x17, [x30, #128]
-	stp	x18, x19, [x30, #144]
-	stp	x20, x21, [x30, #160]
-	stp	x22, x23, [x30, #176]
-	stp	x24, x25, [x30, #192]
-	stp	x26, x27, [x30, #208]
-	stp	x28, x29, [x30, #224]
+	x0_to_x29 stp, x30
 	mov	x21, x30
 	mrs	x0, tpidr_el2
 	mrs	x1, tpidr_el0
@@ -150,36 +123,24 @@ save:
 	ldp	x20, x22, [x0]
 	b	next
 
-// PSCI SYSTEM_OFF.
 off:
-	ldr	x0, =0x84000008
-	smc	#0
-	b	off
+	power_off
 
-	.balign	2048
-vectors2:
-	.set	n, 0
-	.rept	16
+	.macro	entry2
 	msr	tpidr_el2, x30
-	mov	x30, #n
+	mov	x30, #vector
 	b	save
-	.balign	128
-	.set	n, n + 1
-	.endr
-
-	.balign	2048
-vectors1:
-	.set	n, 0
-	.rept	16
+	.endm
+	.macro	entry1
 	msr	tpidr_el1, x30
 	ldr	x30, =BY_SMC
 	ldr	x30, [x30]
 	cbz	x30, 1f
-	mov	x30, #n
+	mov	x30, #vector
 	smc	#FROM_EL1
-1:	mov	x30, #n
+1:	mov	x30, #vector
 	hvc	#FROM_EL1
-	.balign	128
-	.set	n, n + 1
-	.endr
+	.endm
+	vector_table vectors2, entry2
+	vector_table vectors1, entry1
 	.ltorg

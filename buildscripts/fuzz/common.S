@@ -1,8 +1,8 @@
-// What the harnesses of the fuzzers share.
+// What the harnesses of the fuzzers and of control-vectors.S share.
 
 	.arch	armv8.5-a
 
-// LDP or STP of X0 to X25.
+// LDP or STP of X0 to X25, or to X29.
 	.macro	x0_to_x25 op, base
 	\op	x0, x1, [\base]
 	\op	x2, x3, [\base, #16]
@@ -17,6 +17,11 @@
 	\op	x20, x21, [\base, #160]
 	\op	x22, x23, [\base, #176]
 	\op	x24, x25, [\base, #192]
+	.endm
+	.macro	x0_to_x29 op, base
+	x0_to_x25 \op, \base
+	\op	x26, x27, [\base, #208]
+	\op	x28, x29, [\base, #224]
 	.endm
 
 // Adds a register to the sum of the exceptions, X27; X29 is lost.

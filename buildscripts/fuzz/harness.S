@@ -17,12 +17,7 @@
 #define GICR        0x080a0000
 #define VIRTUAL_TIMER 27
 
-// X0 to X29; and what is in SIMD&FP registers.
-	.macro	x0_to_x29 op, base
-	x0_to_x25 \op, \base
-	\op	x26, x27, [\base, #208]
-	\op	x28, x29, [\base, #224]
-	.endm
+// LDP or STP of the SIMD&FP registers; the base goes on.
 	.macro	q0_to_q31 op, base
 	\op	q0, q1, [\base], #32
 	\op	q2, q3, [\base], #32

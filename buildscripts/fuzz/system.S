@@ -51,9 +51,7 @@ next:
 	msr	hcr_el2, x0
 	isb
 	mov	x30, x20
-	x0_to_x25 ldp, x30
-	ldp	x26, x27, [x30, #208]
-	ldp	x28, x29, [x30, #224]
+	x0_to_x29 ldp, x30
 	eret
 
 save:
