@@ -21,7 +21,9 @@ import {
 } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part } from './machines.ts';
 import { assemble, type Program } from './program.ts';
-import { codeOf } from './generate.ts';
+import { codeOf, type Generator } from './generate.ts';
+import { disassemble, type Fuzzer } from './shrink.ts';
+import { simpler } from './simpler.ts';
 
 let harness: Buffer | undefined;
 
@@ -97,7 +99,7 @@ function excused(ours: Buffer, theirs: Buffer, program: Program, index: number):
 }
 
 /** How two results of a program differ: a line for each register, and the first byte of memory; none when they agree. */
-export function differences(ours: Buffer, theirs: Buffer, index: number, program: Program): string[] {
+function differences(ours: Buffer, theirs: Buffer, index: number, program: Program): string[] {
   const from = index * RESULT_BYTES;
   const a = ours.subarray(from, from + RESULT_BYTES);
   const b = theirs.subarray(from, from + RESULT_BYTES);
@@ -134,3 +136,32 @@ export function differences(ours: Buffer, theirs: Buffer, index: number, program
   }
   return out;
 }
+
+/** Names of a program's instructions, its code, and the registers that it starts with. */
+function describe(program: Program): string[] {
+  const words = assemble(program);
+  const { state } = program;
+  const registers = [...state.x]
+    .map((value, r) => (value === 0n ? '' : `x${r}=${value.toString(16)}`))
+    .filter((s) => s !== '');
+  state.v.forEach((value, n) => {
+    if (value !== 0n) registers.push(`v${n >> 1}${(n & 1) !== 0 ? 'h' : 'l'}=${value.toString(16)}`);
+  });
+  const names = program.items.map((item) =>
+    item.kind === 'word' ? (decode(item.word)?.row.name ?? 'undefined') : item.kind,
+  );
+  return [
+    names.join('; '),
+    ...disassemble(words, codeOf(0) + program.start),
+    `EL${state.level}${state.interrupts ? ' interrupts' : ''} sp=${state.sp.toString(16)} nzcv=${state.nzcv} fpcr=${state.fpcr.toString(16)} fpsr=${state.fpsr.toString(16)} ${registers.join(' ')}`,
+  ];
+}
+
+/** Random programs at EL0 and EL1. */
+export const cpuFuzzer = (generator: Generator): Fuzzer<Program> => ({
+  make: (r) => generator.program(r),
+  run,
+  differences,
+  simpler,
+  describe,
+});

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
-import { differences, run } from './cpu.ts';
+import { cpuFuzzer, run } from './cpu.ts';
 import { Generator } from './generate.ts';
 import { CODE, CODE_BYTES, OTHER_VIEW } from './layout.ts';
 import { Ours, Qemu, TIERS, type Machine } from './machines.ts';
 import { MMU_BATCH, MmuFuzzer } from './mmu.ts';
 import type { Program } from './program.ts';
 import { Random } from './random.ts';
-import { report, shrink } from './shrink.ts';
+import { report, shrink, type Fuzzer } from './shrink.ts';
 import { SYSTEM_BATCH, SystemFuzzer } from './system.ts';
 import { words } from './words.ts';
 
@@ -44,10 +44,9 @@ function ends(qemu: Qemu, program: Program): boolean {
 }
 
 async function cpu(): Promise<number> {
-  const generator = new Generator({
-    only: values.only === undefined ? undefined : new RegExp(values.only),
-    simd: !values.integer,
-  });
+  const fuzzer = cpuFuzzer(
+    new Generator({ only: values.only === undefined ? undefined : new RegExp(values.only), simd: !values.integer }),
+  );
   const qemu = new Qemu();
   const ours = new Ours();
   let mismatches = 0;
@@ -59,7 +58,7 @@ async function cpu(): Promise<number> {
     for (let seed = Number(values.seed); done < total;) {
       const programs: Program[] = [];
       const batch = Math.min(Number(values.batch), total - done);
-      for (let n = 0; n < batch; n++) programs.push(generator.program(new Random(seed + n)));
+      for (let n = 0; n < batch; n++) programs.push(fuzzer.make(new Random(seed + n)));
       const tier = TIERS[batches++ % TIERS.length]!;
       ours.tier = tier;
       const t0 = performance.now();
@@ -80,12 +79,10 @@ async function cpu(): Promise<number> {
       const theirs = run(qemu, programs);
       const t2 = performance.now();
       for (let n = 0; n < batch; n++) {
-        const lines = differences(mine, theirs, n, programs[n]!);
-        if (lines.length === 0) continue;
+        if (fuzzer.differences(mine, theirs, n, programs[n]!).length === 0) continue;
         mismatches++;
         if (seen.size >= Number(values.keep)) continue;
-        const small = shrink(programs[n]!, qemu, ours);
-        const text = report(small, qemu, ours);
+        const text = report(fuzzer, shrink(fuzzer, programs[n]!, qemu, ours), qemu, ours);
         const key = text.split('\n')[0]!;
         if (seen.has(key)) continue;
         seen.add(key);
@@ -106,14 +103,6 @@ async function cpu(): Promise<number> {
   return mismatches;
 }
 
-interface Fuzzer<Case> {
-  make(r: Random): Case;
-  run(machine: Machine, cases: readonly Case[]): Buffer;
-  differences(mine: Buffer, theirs: Buffer, n: number): string[];
-  shrink(c: Case, qemu: Machine, ours: Machine): Case;
-  report(c: Case, qemu: Machine, ours: Machine): string;
-}
-
 async function compare<Case>(make: (qemu: Qemu, ours: Machine) => Fuzzer<Case>, most: number): Promise<number> {
   const qemu = new Qemu();
   const ours = new Ours();
@@ -132,10 +121,12 @@ async function compare<Case>(make: (qemu: Qemu, ours: Machine) => Fuzzer<Case>, 
       if (ours.stuck !== undefined)
         throw new Error(`seeds from ${seed + done}: no end at pc ${ours.stuck.toString(16)}`);
       for (let n = 0; n < batch; n++) {
-        if (fuzzer.differences(mine, theirs, n).length === 0) continue;
+        if (fuzzer.differences(mine, theirs, n, cases[n]!).length === 0) continue;
         mismatches++;
         if (reported++ < keep)
-          console.log(`seed ${seed + done + n}:\n${fuzzer.report(fuzzer.shrink(cases[n]!, qemu, ours), qemu, ours)}\n`);
+          console.log(
+            `seed ${seed + done + n}:\n${report(fuzzer, shrink(fuzzer, cases[n]!, qemu, ours), qemu, ours)}\n`,
+          );
       }
       done += batch;
       if (batches % 10 === 0 || done >= total) console.log(`${done} cases, ${mismatches} mismatches`);

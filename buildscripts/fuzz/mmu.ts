@@ -4,7 +4,7 @@ import { assemble as assembleHarness, type Machine, type Part, type Qemu } from 
 import { Programs, pstate, ttbr, type MmuItem, type Oracle, type Regime } from './mmu-program.ts';
 import { AREA, AREA_BYTES, CODE, DATA_BYTES, DATA_PAGES, STAGE1, STAGE2, Tables } from './mmu-tables.ts';
 import type { Random } from './random.ts';
-import { disassemble } from './shrink.ts';
+import { disassemble, shorter, type Fuzzer } from './shrink.ts';
 
 const REGIMES: readonly Regime[] = ['EL1&0', 'EL1&0', 'EL1&0', 'EL1&0', 'EL2&0', 'EL2&0', 'EL2'];
 
@@ -92,7 +92,7 @@ function template(): Buffer {
   return data;
 }
 
-export class MmuFuzzer {
+export class MmuFuzzer implements Fuzzer<MmuCase> {
   private readonly harness = assembleHarness(join(import.meta.dirname, 'mmu.S'));
   private readonly template = template();
   private readonly oracle: Oracle;
@@ -313,47 +313,29 @@ export class MmuFuzzer {
     });
   }
 
-  shrink(c: MmuCase, qemu: Machine, ours: Machine): MmuCase {
-    for (let round = 0; round < 40; round++) {
-      const tries: MmuCase[] = [];
-      const n = c.items.length;
-      for (let size = n >> 1; size >= 1; size >>= 1)
-        for (let at = 0; at + size <= n; at += size)
-          tries.push({ ...c, items: [...c.items.slice(0, at), ...c.items.slice(at + size)] });
-      const without = (name: keyof MmuCase['registers'], bits: bigint): void => {
-        const value = c.registers[name];
-        if ((value & bits) !== 0n) tries.push({ ...c, registers: { ...c.registers, [name]: value & ~bits } });
-      };
-      without('hcr', 1n);
-      if ((c.registers.hcr & TGE) === 0n) without('hcr', E2H);
-      for (const b of [39n, 40n, 41n]) without('tcr', 1n << b);
-      for (const b of [1n, 19n]) without('sctlr', 1n << b);
-      for (const b of [21n, 22n]) without('vtcr', 1n << b);
-      if (c.spsr & 0xc00000) tries.push({ ...c, spsr: c.spsr & ~0xc00000 });
-      let theirs: Buffer;
-      try {
-        theirs = this.run(qemu, tries);
-      } catch {
-        break;
-      }
-      const mine = this.run(ours, tries);
-      const best = tries.find((_, k) => this.differences(mine, theirs, k).length > 0);
-      if (best === undefined) break;
-      c = best;
-    }
-    return c;
+  simpler(c: MmuCase): MmuCase[] {
+    const tries = shorter(c);
+    const without = (name: keyof MmuCase['registers'], bits: bigint): void => {
+      const value = c.registers[name];
+      if ((value & bits) !== 0n) tries.push({ ...c, registers: { ...c.registers, [name]: value & ~bits } });
+    };
+    without('hcr', 1n);
+    if ((c.registers.hcr & TGE) === 0n) without('hcr', E2H);
+    for (const b of [39n, 40n, 41n]) without('tcr', 1n << b);
+    for (const b of [1n, 19n]) without('sctlr', 1n << b);
+    for (const b of [21n, 22n]) without('vtcr', 1n << b);
+    if (c.spsr & 0xc00000) tries.push({ ...c, spsr: c.spsr & ~0xc00000 });
+    return tries;
   }
 
-  report(c: MmuCase, qemu: Machine, ours: Machine): string {
-    const lines = this.differences(this.run(ours, [c]), this.run(qemu, [c]), 0);
+  describe(c: MmuCase): string[] {
     const used = c.items.reduce((sum, item) => sum + item.length, 0);
     const registers = Object.entries(c.registers).map(([name, value]) => `${name}=${value.toString(16)}`);
     return [
       ...disassemble(this.words(c).slice(0, used), CODE),
       registers.join(' '),
       `spsr=${c.spsr.toString(16)} fuel=${c.x[FUEL]} ${[...c.x.subarray(0, 8)].map((v, n) => `x${n}=${v.toString(16)}`).join(' ')}`,
-      ...lines,
-    ].join('\n');
+    ];
   }
 }
 

@@ -5,8 +5,8 @@ import { CODE, CODE_BYTES, RAM, RESULT_BYTES } from '../../buildscripts/fuzz/lay
 import { Ours, type Machine, type Part } from '../../buildscripts/fuzz/machines.ts';
 import { assemble, type Item } from '../../buildscripts/fuzz/program.ts';
 import { Random } from '../../buildscripts/fuzz/random.ts';
-import { shrink } from '../../buildscripts/fuzz/shrink.ts';
-import { run } from '../../buildscripts/fuzz/cpu.ts';
+import { report, shorter, shrink, type Fuzzer } from '../../buildscripts/fuzz/shrink.ts';
+import { cpuFuzzer, run } from '../../buildscripts/fuzz/cpu.ts';
 
 const assembler = spawnSync('aarch64-linux-gnu-gcc', ['--version']).status === 0;
 const generator = new Generator({ simd: false });
@@ -24,11 +24,34 @@ const broken = (wrong: number | undefined): Machine => ({
   close: () => undefined,
 });
 
+/** Cases that are lists of numbers; each leaves its sum behind, but on a machine with a limit what is above it is left out. */
+const sums: Fuzzer<{ items: readonly number[] }> = {
+  make: (r) => ({ items: Array.from({ length: 9 }, () => r.below(100)) }),
+  run: (machine, cases) => {
+    if (cases.some(({ items }) => items.length === 0)) throw new Error('without an item it does not end');
+    const limit = machine.run([], 0, 1)[0]!;
+    return Buffer.from(cases.map(({ items }) => items.reduce((sum, n) => (n > limit ? sum : sum + n), 0)));
+  },
+  differences: (mine, theirs, n, c) => (mine[n] === theirs[n] ? [] : [`${c.items.length}: ${mine[n]}, ${theirs[n]}`]),
+  simpler: shorter,
+  describe: ({ items }) => [items.join()],
+};
+const limited = (limit: number): Machine => ({ run: () => Buffer.of(limit), close: () => undefined });
+
+test('a case shrinks to what differs, and as far as all that is tried ends', () => {
+  const c = { items: [4, 9, 11, 3, 12, 1, 2] };
+  const [qemu, ours] = [limited(255), limited(10)];
+  const small = shrink(sums, c, qemu, ours);
+  expect(small.items).toEqual([12]);
+  expect(report(sums, small, qemu, ours)).toBe('12\n1: 0, 12');
+  expect(shrink(sums, c, qemu, qemu)).toEqual(c);
+});
+
 test.skipIf(!assembler)('a mismatch shrinks to the instruction that makes it', () => {
   const program = generator.program(new Random(11));
   const words = program.items.filter((item): item is Item & { kind: 'word' } => item.kind === 'word');
   const { word } = words[words.length >> 1]!;
-  const small = shrink(program, broken(undefined), broken(word));
+  const small = shrink(cpuFuzzer(generator), program, broken(undefined), broken(word));
   expect(small.items).toEqual([{ kind: 'word', word }]);
   expect(assemble(small)).toEqual([word, 0xd4000001]);
 });
