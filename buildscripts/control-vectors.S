@@ -3,14 +3,10 @@
 
 #include "fuzz/common.S"
 
-#define CASES       0x40220000
 #define RESULT      0x40220010		// where the running case's result goes
 #define NEXT        0x40220018		// the next case's state, and how many are left
 #define BY_SMC      0x40220028		// whether EL1 reaches EL2 by SMC, as HVC may be disabled
-#define STATES      0x41000000
-#define RESULTS     0x42000000
 #define SIZE        0x200
-#define HCR_RW      0x80000000
 #define FROM_EL1    0xffe1
 
 	.text

@@ -24,12 +24,9 @@ import {
   type ControlResult,
   type ControlVector,
 } from '../tests/arch/a64/control-vectors.ts';
-import { HARNESS } from './fuzz/layout.ts';
+import { CASES as COUNT, HARNESS, RESULTS, STATES } from './fuzz/layout.ts';
 import { assemble, Qemu } from './fuzz/machines.ts';
 
-const COUNT = 0x40220000;
-const STATES = 0x41000000;
-const RESULTS = 0x42000000;
 const SIZE = 0x200;
 
 /** The state of control-vectors.S. */

@@ -1,5 +1,14 @@
 // What the harnesses of the fuzzers and of control-vectors.S share.
 
+// Where things stand: layout.ts.
+#define CASES       0x40220000		// how many there are
+#define TABLES      0x40210000
+#define TEMPLATE    0x40700000
+#define STATES      0x41000000
+#define RESULTS     0x42000000
+
+#define HCR_RW      0x80000000
+
 	.arch	armv8.5-a
 
 // LDP or STP of X0 to X25, or to X29.

@@ -4,15 +4,10 @@
 
 #include "common.S"
 
-#define CASES       0x40220000
 #define INTERRUPTS  0x40220010		// how many there were
-#define STATES      0x41000000
-#define RESULTS     0x42000000		// each a state and the pages of data
 #define STATE_SIZE  0x400
 #define DATA        0x40600000
-#define TEMPLATE    0x40700000
 #define DATA_SIZE   0x3000
-#define TABLES      0x40210000
 #define GICD        0x08000000
 #define GICR        0x080a0000
 #define VIRTUAL_TIMER 27
@@ -48,7 +43,7 @@ _start:
 	mrs	x0, CurrentEL
 	cmp	x0, #8
 	b.ne	1f
-	mov	x0, #0x80000000
+	mov	x0, #HCR_RW
 	msr	hcr_el2, x0
 	mov	x0, #0x33ff
 	msr	cptr_el2, x0

@@ -1,6 +1,6 @@
 /**
- * Where things stand in the RAM of the machine that runs a batch: physical addresses, which are the virtual ones of
- * EL1 too. harness.S knows the same numbers.
+ * Where things stand in the RAM of the machine that runs a batch: physical addresses, for `fuzz cpu` the virtual ones of
+ * EL1 too. common.S and harness.S know the same numbers.
  */
 export const RAM = 0x40000000;
 export const RAM_BYTES = 256 << 20;
@@ -9,7 +9,7 @@ export const HARNESS = 0x40200000;
 /** Stage 1 tables: level 1, level 2, level 3 of the window, level 2 of the aliases, of code's other view, of the window. */
 export const TABLES = 0x40210000;
 export const TABLE_BYTES = 0x6000;
-/** u64: the programs in the batch. */
+/** u64: how many cases the batch has. */
 export const CASES = 0x40220000;
 /** Physical pages of the window, and what the first three hold before each program. */
 export const DATA = 0x40600000;
@@ -24,7 +24,6 @@ export const RESULT_BYTES = 0x3400;
 /** Two pages of code for each program. */
 export const CODE = 0x48000000;
 export const CODE_BYTES = 0x2000;
-export const MAX_CASES = (RAM + RAM_BYTES - CODE) / CODE_BYTES;
 
 /** Byte offsets in a state. */
 export const STATE = {

@@ -6,18 +6,12 @@
 
 #include "common.S"
 
-#define CASES       0x40220000
 #define POINTERS    0x40220010		// result, next state, cases left, state
-#define TABLES      0x40210000
-#define TEMPLATE    0x40700000
-#define STATES      0x41000000
-#define RESULTS     0x42000000
 #define STATE_SIZE  0x200
 #define AREA        0x48000000
 #define DATA_SIZE   0x20000
 #define HIGH        0xffffff8000000000
 #define RAM         0x40000000
-#define HCR_RW      0x80000000
 #define HCR_HOST    0x488000000		// E2H, TGE, RW
 #define TGE         27
 #define SCTLR_OFF   0x4000000030c50830	// SPINTMASK: no PSTATE.ALLINT

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { HARNESS, RAM, TABLES } from './layout.ts';
+import { CASES, HARNESS, RAM, RESULTS, STATES, TABLES, TEMPLATE } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part, type Qemu } from './machines.ts';
 import { Programs, pstate, ttbr, type MmuItem, type Oracle, type Regime } from './mmu-program.ts';
 import { AREA, AREA_BYTES, CODE, DATA_BYTES, DATA_PAGES, STAGE1, STAGE2, Tables } from './mmu-tables.ts';
@@ -15,10 +15,6 @@ const REGIMES: readonly Regime[] = ['EL1&0', 'EL1&0', 'EL1&0', 'EL1&0', 'EL2&0',
  *
  * What is kept out because of QEMU depends on its version: see Oracle.
  */
-const CASES = 0x40220000;
-const TEMPLATE = 0x40700000;
-const STATES = 0x41000000;
-const RESULTS = 0x42000000;
 const PAIRS = 0x43000000;
 const STATE_BYTES = 0x200;
 const CODE_BYTES = 0x1000;

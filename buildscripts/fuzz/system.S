@@ -4,15 +4,11 @@
 
 #include "common.S"
 
-#define CASES       0x40220000
 #define RESULT      0x40220010		// where the running case's result goes
 #define NEXT        0x40220018
 #define WRITE_ALL   0x40230000
 #define READ_ALL    0x40238000
-#define STATES      0x41000000
-#define RESULTS     0x42000000
 #define STATE_SIZE  0x400
-#define HCR_RW      0x80000000
 
 #define AT_HCR      248
 #define AT_SP       256

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { parseKey } from '../../arch/core/sysreg-slots.ts';
 import { OPERATIONS } from '../../arch/core/sysreg-ops.ts';
 import { TABLE, type Row, type SysregName } from '../../arch/core/sysreg-table.ts';
-import { HARNESS, RAM } from './layout.ts';
+import { CASES, HARNESS, RAM, RESULTS, STATES } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part } from './machines.ts';
 import type { Random } from './random.ts';
 import { disassemble, shorter, type Fuzzer } from './shrink.ts';
@@ -10,11 +10,8 @@ import { disassemble, shorter, type Fuzzer } from './shrink.ts';
 /**
  * Random system register accesses, exceptions and returns at EL0, EL1 and EL2, MMU off. The numbers are system.S's.
  */
-const CASES = 0x40220000;
 const WRITE_ALL = 0x40230000;
 const READ_ALL = 0x40238000;
-const STATES = 0x41000000;
-const RESULTS = 0x42000000;
 const STATE_BYTES = 0x400;
 const CODE = 0x48000000;
 const CODE_BYTES = 0x1000;
