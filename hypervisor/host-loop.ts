@@ -36,7 +36,7 @@ export class HostLoop {
       if (state === 'ended') return;
       machine.rest?.(state === 'idle');
       if (state === 'idle') {
-        await this.#sleep(machine.dueIn());
+        await this.#sleep(machine);
         continue;
       }
       const speed = TURN_MS / Math.max(performance.now() - start, 0.1);
@@ -45,7 +45,11 @@ export class HostLoop {
     }
   }
 
-  #sleep(ms: number): Promise<void> {
+  #sleep(machine: Turns): Promise<void> {
+    // `dueIn` brings timers up to date: what has become due since the step wakes, too.
+    let woken = false;
+    this.#wake = () => void (woken = true);
+    const ms = machine.dueIn();
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
       const done = (): void => {
@@ -54,7 +58,7 @@ export class HostLoop {
         resolve();
       };
       this.#wake = done;
-      if (ms < SHORT_WAIT_MS) setImmediate(done);
+      if (woken || ms < SHORT_WAIT_MS) setImmediate(done);
       else timer = setTimeout(done, Math.min(Math.max(1, Math.floor(ms)), LONGEST_WAIT_MS));
     });
   }

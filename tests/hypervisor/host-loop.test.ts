@@ -30,6 +30,18 @@ describe('the turns of a machine on the host', () => {
     expect(steps).toBe(2);
   });
 
+  it('go on when a timer has become due before an idle machine sleeps', async () => {
+    const loop = new HostLoop();
+    let steps = 0;
+    const dueIn = (): number => {
+      // The timer that was to end the sleep is an interrupt by now, and none is left.
+      loop.wake();
+      return Infinity;
+    };
+    await loop.run({ step: () => (++steps === 2 ? 'ended' : 'idle'), dueIn });
+    expect(steps).toBe(2);
+  });
+
   it('grow with the machine’s speed, from small ones', async () => {
     const limits: number[] = [];
     await new HostLoop().run({
