@@ -34,7 +34,7 @@ export async function obtainGuest({ refresh = false, quiet = false } = {}): Prom
 
 /** Adds the verb. */
 export function addGuestVerb(program: Command): void {
-  const guest = program.command('guest').description("Manage the default guest: Debian's cloud kernel with busybox");
+  const guest = program.command('guest').description("manage the default guest: Debian's cloud kernel with busybox");
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
   guest
     .command('fetch')

@@ -17,23 +17,43 @@ function packageVersion(): string {
   return 'unknown';
 }
 
+const EXAMPLES = `
+Examples:
+  naxos boot                                       Debian's kernel, to a shell in this terminal
+  naxos boot --quiet --exec 'uname -a'             a command in it: its output, its exit status
+  naxos boot --kernel Image --initrd initrd.gz     a kernel of yours`;
+
+/** Commander's line about what cannot be understood, and where to read on unless it has said what may be meant. */
+function complaint(text: string, program: Command, args: readonly string[]): string {
+  let line = text
+    .replace(/^error: /, '')
+    .replace(/\n+(?=\()/, ' ')
+    .trimEnd();
+  const verb = program.commands.find((command) => command.name() === args[0]);
+  // As QEMU's options are written.
+  const word = /^unknown option '-(\w[\w-]*)'/.exec(line)?.[1];
+  if (verb?.options.some(({ long }) => long === `--${word}`)) line += ` (Did you mean --${word}?)`;
+  if (/^(unknown|too many)/.test(line) && !line.includes('(Did you mean'))
+    line = `${line.replace(/\.$/, '')}; see naxos${verb ? ` ${verb.name()}` : ''} --help`;
+  return line;
+}
+
 /** Runs the command with its arguments. @returns the exit status */
 export async function main(args: readonly string[]): Promise<number> {
   let status: number = Status.OK;
   const program = new Command('naxos')
-    .description('Boot AArch64 Linux on a microkernel at EL2')
+    .description('Boots AArch64 Linux on a microkernel at EL2.')
     .version(packageVersion())
     .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'naxos: ').replace(/\n+(?=\()/, ' ')),
-    })
-    .showSuggestionAfterError();
+    .configureOutput({ outputError: (text, write) => write(`naxos: ${complaint(text, program, args)}\n`) })
+    .showSuggestionAfterError()
+    .addHelpText('after', EXAMPLES);
 
   addGuestOptions(
     program
       .command('boot')
       .description(
-        "Boot a Linux kernel as a guest of the microkernel; without --kernel and --initrd Debian's, to a shell",
+        "boot a Linux kernel as a guest of the microkernel; without --kernel and --initrd Debian's, to a shell",
       )
       .option('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
       .option('--exec <command>', 'run a shell command in the default guest: its output is ours, and its exit status'),
@@ -45,7 +65,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addGuestOptions(
     program
       .command('bare')
-      .description('Run an image on the machine itself, with no microkernel, as QEMU runs it on its virt machine')
+      .description('run an image on the machine itself, with no microkernel, as QEMU runs it on its virt machine')
       .requiredOption('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
       .addOption(new Option('--el <level>', 'exception level that the image starts at').argParser(parseEl).default(1)),
     ['exec', 'exits', 'irq', 'undef'],

@@ -65,6 +65,12 @@ function parseStats(text: string): 'json' {
   return text;
 }
 
+/** @param ended the status of a guest that ended as it wanted */
+const notes = (ended: string): string => `
+On a terminal Ctrl-A x quits, and Ctrl-A h lists the keys.
+Exit status: ${ended}; 2 a bad request; 3 the guest died; 124 --timeout;
+141 nobody reads the output any more; 1 a fault of naxos.`;
+
 /** Adds the shared options to a verb. @param kinds what it can trace */
 export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = TRACE_KINDS): Command {
   return command
@@ -89,5 +95,6 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
     )
     .addOption(new Option('--trace <kinds>', `trace events: ${kinds.join(',')}`).argParser(parseTrace(kinds)))
     .option('--trace-file <file>', 'write the trace there instead of to standard error')
-    .option('--debug', 'with an error, show where it happened');
+    .option('--debug', 'with an error, show where it happened')
+    .addHelpText('after', notes(command.name() === 'boot' ? "0, or the command's with --exec" : '0'));
 }

@@ -40,6 +40,23 @@ describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
     expect(panic.status).toBe(3);
   });
 
+  it.runIf(slow)('listens, also on the bare machine, to what is typed after it has slept for a while', async () => {
+    const files = ['--kernel', guest!.kernel, '--initrd', guest!.initrd, '--append', 'quiet'];
+    for (const verb of ['boot', 'bare']) {
+      let typed = false;
+      const { status, stdout } = await naxos([verb, ...files], {
+        env: {},
+        onOutput: (text, { write }) => {
+          if (typed || !text.includes('root@naxos')) return;
+          typed = true;
+          setTimeout(() => write('uname -m; poweroff\n'), 5000);
+        },
+      });
+      expect(stdout).toContain('aarch64\r\n');
+      expect(status).toBe(0);
+    }
+  });
+
   it.runIf(slow)('ends with 124 when a command hangs', async () => {
     const { status } = await run(['boot', '--quiet', '--exec', 'while :; do :; done', '--timeout', '20']);
     expect(status).toBe(124);

@@ -148,9 +148,14 @@ describe('files to write:', () => {
 
 describe('a command line that makes no sense is refused:', () => {
   it.each<[string[], RegExp]>([
-    [['boot', '--no-such-option'], /--no-such-option/],
-    [['no-such-verb'], /no-such-verb/],
-    [['boot', 'stray'], /argument/],
+    [['boot', '--no-such-option'], /unknown option '--no-such-option'; see naxos boot --help$/m],
+    [['boot', '--kernal', hello], /unknown option '--kernal' \(Did you mean --kernel\?\)$/m],
+    [['boot', '-kernel', hello], /unknown option '-kernel' \(Did you mean --kernel\?\)$/m],
+    [['boot', '-nographic'], /unknown option '-nographic'; see naxos boot --help$/m],
+    [['no-such-verb'], /unknown command 'no-such-verb'; see naxos --help$/m],
+    [['boott'], /unknown command 'boott' \(Did you mean boot\?\)$/m],
+    [['guest', 'no-such-verb'], /unknown command 'no-such-verb'; see naxos guest --help$/m],
+    [['boot', 'stray'], /too many arguments.* stray; see naxos boot --help$/m],
     [['boot', '--kernel'], /argument missing/],
     [['boot', '--kernel', hello, '--timeout', 'soon'], /--timeout soon/],
     [['boot', '--kernel', hello, '--timeout', '0'], /--timeout 0/],
@@ -165,7 +170,12 @@ describe('a command line that makes no sense is refused:', () => {
   });
 
   it('help and version are no errors', async () => {
-    expect(await request(['boot', '--help'])).toMatchObject({ status: 0, stderr: '' });
+    for (const verb of ['boot', 'bare']) {
+      const { status, stdout, stderr } = await request([verb, '--help']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toMatch(/--timeout[^]*Ctrl-A x quits[^]*124/);
+    }
+    expect((await request(['--help'])).stdout).toMatch(/^ {2}naxos boot --quiet --exec/m);
     expect((await request(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
