@@ -97,7 +97,9 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
       clearTimeout(timer);
       terminal.restore();
     }
-    await exec?.finish();
+    exec?.stream.finish();
+    // What cannot be written shows with the last write. A reader that does not read is not waited for beyond the timeout.
+    if (!timedOut) await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
     trace?.close();
     if (flags.stats)
       process.stderr.write(flags.stats === 'json' ? `${statsJson(machine.stats)}\n` : statsText(machine.stats));
@@ -136,7 +138,7 @@ function statusOf(end: MachineEnd, exec: ExecStream | undefined, say: (text: str
 }
 
 /** The console of `--exec`: the command's output goes to standard output, the kernel's messages to standard error. */
-function execOutput(token: string, quiet: boolean): { output: Writable; stream: ExecStream; finish(): Promise<void> } {
+function execOutput(token: string, quiet: boolean): { output: Writable; stream: ExecStream } {
   const stream = new ExecStream(token, {
     output: (bytes) => void process.stdout.write(bytes),
     console: (bytes) => void (quiet || process.stderr.write(bytes)),
@@ -149,14 +151,7 @@ function execOutput(token: string, quiet: boolean): { output: Writable; stream: 
       else done();
     },
   });
-  return {
-    output,
-    stream,
-    async finish() {
-      stream.finish();
-      await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-    },
-  };
+  return { output, stream };
 }
 
 function writeTree(path: string, tree: Uint8Array): void {

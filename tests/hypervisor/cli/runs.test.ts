@@ -111,6 +111,16 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
   });
 });
 
+it.each(['boot', 'bare'])(
+  'says so when standard output took nothing, also after the guest has ended: naxos %s',
+  (verb) => {
+    const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
+    const full = `${process.execPath} ${[cli, verb, ...guest('hello')].join(' ')} >/dev/full`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', `${full}; echo $?`], { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: '141\n', stderr: '' });
+  },
+);
+
 describe('an idle guest', () => {
   const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
   const args = (...more: string[]): string[] => [cli, 'boot', ...guest('echo'), '--timeout', '60', ...more];
