@@ -37,8 +37,9 @@ function fail(message: string): never {
   throw new BenchError(message);
 }
 
-process.on('uncaughtException', (error) => {
-  console.error(error instanceof BenchError ? `bench: ${error.message}` : error);
+process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
+  const request = error instanceof BenchError || error.code?.startsWith('ERR_PARSE_ARGS') === true;
+  console.error(request ? `bench: ${error.message}` : error);
   process.exit(2);
 });
 

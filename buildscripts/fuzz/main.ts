@@ -17,7 +17,13 @@ const USAGE = `npm run fuzz -- WHAT [--cases N] [--seed S] [--batch N] [--keep N
   words   random words at each level: nothing may throw, hang or write outside RAM
 A mismatch is shrunk and shown; after --keep of them (4) the run ends. It needs qemu-system-aarch64 and aarch64-linux-gnu-gcc.`;
 
-const { values, positionals } = parseArgs({
+/** Says what is wrong with the command line. */
+function refuse(message: string): never {
+  console.error(`fuzz: ${message}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+const CONFIG = {
   allowPositionals: true,
   options: {
     cases: { type: 'string', default: '10000' },
@@ -27,7 +33,20 @@ const { values, positionals } = parseArgs({
     integer: { type: 'boolean', default: false },
     keep: { type: 'string', default: '4' },
   },
-});
+} as const;
+
+function parse(): ReturnType<typeof parseArgs<typeof CONFIG>> {
+  try {
+    return parseArgs(CONFIG);
+  } catch (error) {
+    refuse((error as Error).message);
+  }
+}
+
+const { values, positionals } = parse();
+for (const name of ['cases', 'seed', 'batch', 'keep'] as const)
+  if (!/^\d+$/.test(values[name]) || (name !== 'seed' && Number(values[name]) === 0))
+    refuse(`--${name} ${values[name]}: not a number${name === 'seed' ? '' : ' above 0'}`);
 
 /** Whether a program that does not end here ends on QEMU. */
 function ends(qemu: Qemu, program: Program): boolean {
@@ -145,7 +164,4 @@ else if (what === 'words') process.exitCode = (await words(Number(values.cases),
 else if (what === 'mmu') process.exitCode = (await compare((qemu) => new MmuFuzzer(qemu), MMU_BATCH)) > 0 ? 1 : 0;
 else if (what === 'system')
   process.exitCode = (await compare((qemu, ours) => new SystemFuzzer(qemu, ours), SYSTEM_BATCH)) > 0 ? 1 : 0;
-else {
-  console.error(USAGE);
-  process.exitCode = 2;
-}
+else refuse(what === undefined ? 'say what to compare' : `${what}: nothing of that name`);
