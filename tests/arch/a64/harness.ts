@@ -20,11 +20,10 @@ export const DATA_BYTES = 0x30000;
 /** Where the code stands in that address space, just after the data. */
 export const CODE = DATA + BigInt(DATA_BYTES);
 
+/** A frame with its TLB behind it; those of a second harness in the same memory. */
 const FRAME = 0x1000;
-const TLB_HOST = FRAME + FRAME_SIZE;
-/** Of a second harness in the same memory, behind the TLB. */
 const SECOND_FRAME = 0x14000;
-const DATA_HOST = 0x20000;
+const DATA_HOST = 0x30000;
 const PAGES = (DATA_HOST + DATA_BYTES) / 65536;
 
 /**
@@ -60,6 +59,7 @@ export class Harness {
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
   readonly frame: number;
+  private readonly tlb: number;
   /** The data area. */
   readonly data: Uint8Array;
   private path: Path = 'fast';
@@ -76,6 +76,7 @@ export class Harness {
     this.i32 = new Int32Array(buffer);
     this.i64 = new BigInt64Array(buffer);
     this.frame = shared === undefined ? FRAME : SECOND_FRAME;
+    this.tlb = this.frame + FRAME_SIZE;
     this.data = this.u8.subarray(DATA_HOST, DATA_HOST + DATA_BYTES);
   }
 
@@ -227,20 +228,20 @@ export class Harness {
   /** Runs one compiled program on the frame as it stands. */
   run(region: Compiled, pc: bigint): Outcome {
     this.outcome = { taken: false, exit: undefined, faulted: false };
-    const tlb = TLB_HOST >> 2;
+    const tlb = this.tlb >> 2;
     this.i32.fill(-1, tlb, tlb + TLB.bytes / 4);
     if (this.path === 'fast' || this.path === 'call') {
       for (let page = 0; page < DATA_BYTES; page += 4096) {
         const va = DATA + BigInt(page);
-        const entry = TLB_HOST + (Number(va >> 12n) & (TLB.entries - 1)) * TLB.entrySize;
+        const entry = this.tlb + (Number(va >> 12n) & (TLB.entries - 1)) * TLB.entrySize;
         this.i64[(entry + TLB.read) >> 3] = va;
         this.i64[(entry + TLB.write) >> 3] = va;
         this.i32[(entry + TLB.addend) >> 2] = Number(BigInt.asIntN(32, BigInt(DATA_HOST) - DATA));
       }
     }
     this.i64[(this.frame + F.DEADLINE) >> 3] = 1n << 62n;
-    this.i32[(this.frame + F.TLB) >> 2] = TLB_HOST;
-    this.i32[(this.frame + F.TLB_UNPRIV) >> 2] = TLB_HOST;
+    this.i32[(this.frame + F.TLB) >> 2] = this.tlb;
+    this.i32[(this.frame + F.TLB_UNPRIV) >> 2] = this.tlb;
     const result = region(this.frame, pc, 0n, 0);
     this.outcome.taken = result === 1 && !this.outcome.faulted && this.outcome.exit === undefined;
     return this.outcome;
