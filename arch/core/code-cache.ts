@@ -598,23 +598,28 @@ export class CodeCache {
   }
 
   /**
-   * The 64-byte line at a host address was invalidated, or everything.
+   * The 64-byte line at a host address was invalidated, or everything: what is not what memory holds now becomes stale.
    * @returns whether a region became stale (jump caches must be emptied)
    */
   invalidate(host: number | undefined): boolean {
     let any = false;
-    const page = (code: PageCode, line: number): void => {
+    const page = (code: PageCode, pageHost: number, line: number): void => {
       const drop = (entry: Entry): void => {
-        if (entry.stale || (line >= 0 && !touches(entry.extents, line))) return;
-        entry.stale = code.changed = any = true;
+        if (line >= 0 && !touches(entry.extents, line)) return;
+        if (!entry.stale) {
+          if (wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2)) return;
+          entry.stale = any = true;
+        }
+        // Also what has long been stale: it may be what memory holds again.
+        code.changed = true;
       };
       for (const entries of code.entries) entries?.forEach(drop);
       for (const cold of code.cold) cold?.forEach(drop);
     };
-    if (host === undefined) for (const code of this.pages.values()) page(code, -1);
+    if (host === undefined) this.pages.forEach((code, pageHost) => page(code, pageHost, -1));
     else {
-      const code = this.pages.get((host & ~0xfff) >>> 0);
-      if (code !== undefined) page(code, ((host & 0xfff) >> 2) & ~(LINE_WORDS - 1));
+      const code = this.pages.get(pageHostOf(host));
+      if (code !== undefined) page(code, pageHostOf(host), ((host & 0xfff) >> 2) & ~(LINE_WORDS - 1));
     }
     return any;
   }

@@ -61,6 +61,8 @@ const SLICE = 50_000;
  * the other and retires nothing.
  */
 const EXCEPTION_COST = 100;
+/** The same for IC IALLU, which compares all translated code with memory. */
+const COMPARE_COST = 20_000;
 
 /** Fault status codes that the core itself finds. */
 const FSC_EXTERNAL = 0x10;
@@ -408,9 +410,14 @@ export class Core implements Processor, CoreState {
       this.vector = vector;
       return true;
     }
-    this.end -= EXCEPTION_COST;
-    if (this.retired >= this.end) this.expire();
+    this.charge(EXCEPTION_COST);
     return false;
+  }
+
+  /** Counts what took longer than an instruction against `run`'s limit. */
+  private charge(instructions: number): void {
+    this.end -= instructions;
+    if (this.retired >= this.end) this.expire();
   }
 
   /** The next instruction cannot be fetched: takes the abort. */
@@ -684,6 +691,7 @@ export class Core implements Processor, CoreState {
   invalidateInstructions(pa: number | undefined): void {
     const { ram } = this.bus;
     if (pa === undefined) {
+      this.charge(COMPARE_COST);
       if (this.code.invalidate(undefined)) this.dropJumps();
     } else if (pa >= ram.base && pa < ram.base + ram.size) {
       if (this.code.invalidate(pa - ram.base + ram.host)) this.dropJumps();
