@@ -106,7 +106,7 @@ const TOGETHER = 512;
 const BATCH = 8;
 
 /** Times that the clock has to find a region running before it is optimized. */
-const HOT_SAMPLES = 2;
+const HOT_SAMPLES = 4;
 
 /** Regions that are kept although their code has changed. */
 const MOST_FORMER = 2000;
