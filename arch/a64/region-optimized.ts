@@ -475,9 +475,11 @@ export class OptimizedRegion {
     const entry = t.temp(T.i32);
     target();
     t.op(W.i32_wrap_i64);
-    t.i32(2);
-    t.op(W.i32_shl);
-    t.i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize);
+    t.i32(JUMP_CACHE.factor);
+    t.op(W.i32_mul);
+    t.i32(JUMP_CACHE.shift);
+    t.op(W.i32_shr_u);
+    t.i32(JUMP_CACHE.mask);
     t.op(W.i32_and);
     t.frameLoad(W.i32_load, F.JUMP_CACHE);
     t.op(W.i32_add);

@@ -76,6 +76,9 @@ export const MISS = {
   offsetShift: 21,
 } as const;
 
+/** log2 of the number of entries of a jump cache. */
+const JUMP_BITS = 14;
+
 /**
  * A software TLB: two tables of entries of 32 bytes, each direct mapped by virtual page. Translated code looks into the first
  * one, by the page's number; the second, by `page ^ page >> 9`, holds what the first has lost to another page.
@@ -91,8 +94,22 @@ export const TLB = {
   bytes: 2 * 1024 * 32,
 } as const;
 
-/** A jump cache: direct mapped by PC, entries of 16 bytes: PC (i64), table index (i32). */
-export const JUMP_CACHE = { entries: 8192, entrySize: 16, bytes: 8192 * 16 } as const;
+/**
+ * A jump cache: entries of 16 bytes, PC (i64) and table index (i32). An address's entry is at the byte `(low word × factor)
+ * >>> shift & mask`, the upper bits of a product that all bits of the address have a say in; what it has lost to another
+ * address stands in its neighbour (`^ entrySize`), where only the runtime looks.
+ */
+export const JUMP_CACHE = {
+  entrySize: 16,
+  factor: 0x9e3779b1 | 0,
+  shift: 32 - 4 - JUMP_BITS,
+  mask: ((1 << JUMP_BITS) - 1) << 4,
+  bytes: 16 << JUMP_BITS,
+} as const;
+
+/** Where a jump cache has the entry for an address. @param lo its low word */
+export const jumpEntry = (lo: number): number =>
+  (Math.imul(lo, JUMP_CACHE.factor) >>> JUMP_CACHE.shift) & JUMP_CACHE.mask;
 
 /** What a memory instruction of a loop remembers of its last access: the page's tag, -1 for none, and its addend. */
 export interface PageCache {

@@ -1,4 +1,4 @@
-import { EXIT, JUMP_CACHE, MISS, type Context } from '../a64/translator.ts';
+import { EXIT, MISS, type Context } from '../a64/translator.ts';
 import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
@@ -832,9 +832,9 @@ export class Core implements Processor, CoreState {
 
   /** Finds or makes the region at an address and enters it into the jump cache; 0 when it cannot be fetched. */
   private resolve(hi: number, lo: number): number {
-    const { i32, slot } = this;
-    const entry = (slot.jumps + ((lo << 2) & ((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize))) >>> 2;
-    if (i32[entry] === lo && i32[entry + 1] === hi) return i32[entry + 2]!;
+    const { slot } = this;
+    const known = slot.findJump(hi, lo);
+    if (known >= 0) return known;
     const host = this.fetchHost(hi, lo);
     if (host === 0) return 0;
     if (!this.mmu.global) slot.hasLocal = true;

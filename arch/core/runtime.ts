@@ -230,8 +230,10 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
   // (frame, pc, depth); local 3: the entry.
   const lookup = [
     ...g(2), ...i32(0), W.i32_le_s, W.if, T.void, ...i32(0), W.return, W.end,
-    ...g(1), W.i32_wrap_i64, ...i32(2), W.i32_shl, ...i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize), W.i32_and,
+    ...g(1), W.i32_wrap_i64, ...i32(JUMP_CACHE.factor), W.i32_mul, ...i32(JUMP_CACHE.shift), W.i32_shr_u, ...i32(JUMP_CACHE.mask), W.i32_and,
     ...g(0), ...mem(W.i32_load, F.JUMP_CACHE), W.i32_add, W.local_tee, 3, ...mem(W.i64_load, 0),
+    ...g(1), W.i64_eq, W.if, T.void, ...g(3), ...mem(W.i32_load, 8), W.return, W.end,
+    ...g(3), ...i32(JUMP_CACHE.entrySize), W.i32_xor, W.local_tee, 3, ...mem(W.i64_load, 0),
     ...g(1), W.i64_eq, W.if, T.void, ...g(3), ...mem(W.i32_load, 8), W.return, W.end,
     ...g(0), ...g(1), ...mem(W.i64_store, F.ARG0),
     ...g(0), W.call, 3,

@@ -1,8 +1,11 @@
-import { JUMP_CACHE, TLB } from '../a64/translator.ts';
+import { JUMP_CACHE, jumpEntry, TLB } from '../a64/translator.ts';
 
 /** Address spaces that keep their TLB and jump cache when another one is used. */
 export const SLOTS = 12;
 export const SLOT_BYTES = TLB.bytes + JUMP_CACHE.bytes;
+
+/** An entry of a jump cache in words: the bit that an entry and its neighbour differ in, as slots are aligned to a pair. */
+const JUMP_WORDS = JUMP_CACHE.entrySize >>> 2;
 
 /** What a slot's entries belong to. */
 export interface SlotKey {
@@ -74,8 +77,9 @@ export class Slot implements SlotKey {
     if (this.codeShifts === 0 && this.made) return;
     this.made = true;
     this.i32.fill(-1, this.jumps >>> 2, end);
-    // An empty entry names the address -1, which a guest can jump to: in its place stands the stub that leaves to the core.
-    this.i32[end - 2] = 0;
+    // An empty entry names the address -1, which a guest can jump to: in its places stands the stub that leaves to the core.
+    const none = (this.jumps + jumpEntry(-1)) >>> 2;
+    this.i32[none + 2] = this.i32[(none ^ JUMP_WORDS) + 2] = 0;
     this.codeBlocks.clear();
     this.codeShifts = 0;
   }
@@ -146,10 +150,25 @@ export class Slot implements SlotKey {
     i32[entry] = i32[entry + 1] = i32[entry + 2] = i32[entry + 3] = -1;
   }
 
-  /** Enters a region into the jump cache. */
-  fillJump(pcHi: number, pcLo: number, index: number, shift: number): void {
-    const entry = (this.jumps + ((pcLo << 2) & ((JUMP_CACHE.entries - 1) * JUMP_CACHE.entrySize))) >>> 2;
+  /** The table index of the region at an address, as the jump cache has it, or -1. Looks where `lookup` in runtime.ts does. */
+  findJump(pcHi: number, pcLo: number): number {
     const { i32 } = this;
+    const first = (this.jumps + jumpEntry(pcLo)) >>> 2;
+    if (i32[first] === pcLo && i32[first + 1] === pcHi) return i32[first + 2]!;
+    const second = first ^ JUMP_WORDS;
+    return i32[second] === pcLo && i32[second + 1] === pcHi ? i32[second + 2]! : -1;
+  }
+
+  /**
+   * Enters a region into the jump cache. What had its place goes into the neighbour's; both must not have it yet.
+   * @param index at least 1
+   * @param shift log2 of the size of the block that the address is part of
+   */
+  fillJump(pcHi: number, pcLo: number, index: number, shift: number): void {
+    const entry = (this.jumps + jumpEntry(pcLo)) >>> 2;
+    const { i32 } = this;
+    // An empty entry must not take the neighbour's place.
+    if (i32[entry + 2]! > 0) i32.copyWithin(entry ^ JUMP_WORDS, entry, entry + 3);
     i32[entry] = pcLo;
     i32[entry + 1] = pcHi;
     i32[entry + 2] = index;
