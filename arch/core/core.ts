@@ -37,7 +37,7 @@ import { HCR, SCTLR } from './sysreg-bits.ts';
 import { fpTrap, wfxTrap } from './sysreg-traps.ts';
 import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './sysreg.ts';
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
-import { SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
+import { PAGES, SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
 
 /** Machine memory that a core needs for itself: its bare-mode frame, TLBs and jump caches. */
 export const CORE_BYTES = (FRAME_SIZE + SLOTS * SLOT_BYTES + 0xffff) & ~0xffff;
@@ -671,7 +671,8 @@ export class Core implements Processor, CoreState {
       if (scope.vmid !== undefined && slot.vmid >= 0 && slot.vmid !== scope.vmid) continue;
       const { va } = scope;
       if (scope.ipa !== undefined || va === undefined) {
-        if (scope.ipa === undefined && scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid) continue;
+        // An ASID's entries are the non-global ones, and those of a slot belong to the ASID that it was used with last.
+        if (scope.asid !== undefined && !(slot.hasLocal && slot.asid === scope.asid)) continue;
         slot.flush();
         if (slot === this.slot) this.unwind = true;
         continue;
@@ -680,10 +681,7 @@ export class Core implements Processor, CoreState {
         // Global entries that EL0 can reach have no ASID.
         if (va.length > 0 && va.start >= 0) continue;
       }
-      const pages = Math.ceil(va.length / 4096);
-      let code = true;
-      if (pages <= 128) code = slot.flushPages((va.start | 0) >>> 12, pages);
-      else slot.flush();
+      const code = slot.flushPages((va.start | 0) >>> 12, Math.min(Math.ceil(va.length / 4096), PAGES));
       if (code && slot === this.slot) this.unwind = true;
     }
   }

@@ -20,13 +20,21 @@ export interface SlotKey {
 /** A block of translation: its number in the low 4 GiB of the address, and log2 of its size. */
 const blockKey = (vaLo: number, shift: number): number => (shift > 31 ? 31 : (vaLo >>> shift) * 32 + shift);
 
+/** Pages of 4 KiB that the low word of an address tells apart. */
+export const PAGES = 1 << 20;
+
 /** Whether one of the 4 KiB pages `first` … `first + count - 1` lies in a block of the set. */
 function holds(blocks: ReadonlySet<number>, shifts: number, first: number, count: number): boolean {
   for (let rest = shifts; rest !== 0; rest &= rest - 1) {
     const shift = 31 - Math.clz32(rest & -rest);
     if (shift === 31) return true;
+    const from = first >>> (shift - 12);
     const last = (first + count - 1) >>> (shift - 12);
-    for (let block = first >>> (shift - 12); block <= last; block++) if (blocks.has(block * 32 + shift)) return true;
+    if (last - from < blocks.size) {
+      for (let block = from; block <= last; block++) if (blocks.has(block * 32 + shift)) return true;
+    } else {
+      for (const key of blocks) if (key % 32 === shift && key >>> 5 >= from && key >>> 5 <= last) return true;
+    }
   }
   return false;
 }
@@ -39,7 +47,7 @@ export class Slot implements SlotKey {
   regime: 1 | 2 = 1;
   asid = -1;
   vmid = -1;
-  /** Entries that belong to one ASID only; entries that PSTATE.PAN would have kept out. */
+  /** There may be entries that belong to `asid` only; entries that PSTATE.PAN would have kept out. */
   hasLocal = false;
   hasUser = false;
   /** Number of the code context that the jump cache was filled for. */
@@ -85,18 +93,30 @@ export class Slot implements SlotKey {
   }
 
   /**
-   * Drops what was entered for the blocks that hold one of the 4 KiB pages `first` … `first + count - 1` (numbers of 20
-   * bits: the low word of the address without its low 12 bits; a longer range wants `flush`).
+   * Drops what was entered for the blocks that hold one of the 4 KiB pages `first` … `first + count - 1`, whatever the
+   * high word of their address. The range goes on at 0 behind the last of `PAGES`.
+   * @param first the low word of the address without its low 12 bits
+   * @param count 1 to `PAGES`
    * @returns whether code may have been reached there
    */
   flushPages(first: number, count: number): boolean {
+    if (first + count > PAGES) {
+      const low = this.flushPages(0, first + count - PAGES);
+      return this.flushPages(first, PAGES - first) || low;
+    }
     const { i32 } = this;
-    for (let page = first; page < first + count; page++) {
-      const number = page & 0xfffff;
-      const first = this.place(number);
-      if (i32[first + 6] === number) this.drop(first);
-      const second = this.secondPlace(number);
-      if (i32[second + 6] === number) this.drop(second);
+    if (count < TLB.entries) {
+      for (let page = first; page < first + count; page++) {
+        const one = this.place(page);
+        if (i32[one + 6] === page) this.drop(one);
+        const other = this.secondPlace(page);
+        if (i32[other + 6] === page) this.drop(other);
+      }
+    } else {
+      for (let n = 0; n < 2 * TLB.entries; n++) {
+        const entry = (this.tlb + n * TLB.entrySize) >>> 2;
+        if (((i32[entry + 6]! - first) & (PAGES - 1)) < count) this.drop(entry);
+      }
     }
     if (holds(this.blocks, this.blockShifts, first, count)) {
       // Other pages of a block: they may be anywhere.

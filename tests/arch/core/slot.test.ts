@@ -1,9 +1,65 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JUMP_CACHE, jumpEntry } from '../../../arch/a64/translator.ts';
-import { Slot, SLOT_BYTES } from '../../../arch/core/tlb.ts';
+import { JUMP_CACHE, jumpEntry, TLB } from '../../../arch/a64/translator.ts';
+import { PAGES, Slot, SLOT_BYTES } from '../../../arch/core/tlb.ts';
 
 const i32 = new Int32Array(SLOT_BYTES / 4);
+
+/** Whether the TLB has a page for reading, as the runtime looks for it. */
+function has(hi: number, page: number): boolean {
+  const second = (page ^ (page >>> TLB.hashShift)) % TLB.entries;
+  const places = [(page % TLB.entries) * TLB.entrySize, TLB.second + second * TLB.entrySize];
+  return places.some((at) => i32[at / 4] === page << 12 && i32[at / 4 + 1] === hi);
+}
+
+describe('a range of pages', () => {
+  const page = fc.oneof(
+    fc.nat(PAGES - 1),
+    fc.nat(40),
+    fc.nat(40).map((n) => PAGES - 1 - n),
+  );
+  const entry = fc.record({ page, hi: fc.constantFrom(0, 1, -1), shift: fc.constantFrom(12, 12, 14, 16, 21, 25, 30) });
+  const count = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: PAGES }), fc.constant(PAGES));
+
+  test('drops the blocks that it touches, round the end of the low word, and nothing else (property)', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 60 }), page, count, (entries, first, count) => {
+        const slot = new Slot(i32, 0);
+        const blocks = new Map<string, { page: number; hi: number; shift: number }>();
+        for (const { page, hi, shift } of entries) {
+          slot.fill(hi, page << 12, 0, true, true, shift);
+          blocks.set(`${hi} ${page}`, { page, hi, shift });
+        }
+        const touched = (page: number, shift: number): boolean => {
+          const size = 2 ** (shift - 12);
+          const start = page - (page % size);
+          // The distance from one's start to the other's is less than the first one's length.
+          return (start - first + PAGES) % PAGES < count || (first - start + PAGES) % PAGES < size;
+        };
+        const held = [...blocks.values()].filter(({ page, hi }) => has(hi, page));
+        slot.flushPages(first, count);
+        for (const { page, hi, shift } of held) expect(has(hi, page)).toBe(!touched(page, shift));
+      }),
+    );
+  });
+
+  test.each([
+    ['in it', 0x80000, 4096, 0x80fff, 12, true],
+    ['behind it', 0x80000, 4096, 0x81000, 12, false],
+    ['in a block that reaches into it', 0x80010, 2000, 0x80000, 21, true],
+    ['in a block behind it', 0x80000, 4096, 0x81000, 21, false],
+    ['behind the end of the low word', 0xffff0, 4096, 0x00100, 12, true],
+    ['in a block behind the end of the low word', 0xfffff, 2, 0x001ff, 21, true],
+    ['in front of one that goes round', 0xffff0, 4096, 0xfffef, 12, false],
+  ])('drops the jump cache where code may be %s', (_name, first, count, page, shift, gone) => {
+    const slot = new Slot(i32, 0);
+    slot.fillJump(0, page << 12, 7, shift);
+    // Blocks elsewhere, so many that the range is looked for in the set as well as the other way round.
+    for (let n = 0; n < 100; n++) slot.fillJump(0, 0x4000_0000 + n * 0x1000, 8, 12);
+    expect(slot.flushPages(first, count)).toBe(gone);
+    expect(slot.findJump(0, page << 12)).toBe(gone ? -1 : 7);
+  });
+});
 
 describe('the jump cache', () => {
   /** Addresses of one entry. */
