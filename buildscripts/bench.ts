@@ -1,8 +1,8 @@
 /**
  * Measures Naxos beside QEMU, in one run on one machine, alternating.
  *
- *   npm run bench -- boot      process start → the first line that /init prints; `first start`: with nothing kept from
- *                              an earlier run
+ *   npm run bench -- boot      process start → the first line that /init prints; `first start`: as after set-up, with
+ *                              no translations kept from an earlier run
  *   npm run bench -- compute   small integer loops, timed inside the guest
  *   npm run bench -- fp        floating-point loops, likewise
  *   npm run bench -- simd      vectors and cryptographic instructions, likewise
@@ -26,10 +26,17 @@ type Group = (typeof GROUPS)[number];
 type Engine = 'naxos' | 'qemu';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const cli = join(root, 'bin/naxos.js');
 const TOKEN = 'bench';
 /** A guest that has not finished by then has failed, in ms. */
 const LIMIT_MS = 300_000;
 const KERNEL_DONE = 'Run /init as init process';
+
+/** Folders: the user's cache, and the one for compiled JavaScript. */
+interface Cache {
+  user: string;
+  code: string;
+}
 
 class BenchError extends Error {}
 
@@ -69,27 +76,29 @@ function commandOf(engine: Engine, guest: Guest, initrd: string): [string, strin
     const machine = ['-M', 'virt,gic-version=3', '-cpu', 'cortex-a72', '-m', '512', '-nographic', '-no-reboot'];
     return ['qemu-system-aarch64', [...machine, ...files]];
   }
-  const cli = join(root, 'bin/naxos.js');
   return [process.execPath, [cli, mode, '--kernel', guest.kernel, '--initrd', initrd, '-m', '512M', '--no-reboot']];
 }
 
 /**
  * Runs a guest and hands on its console's bytes with the time since the process's start, until it ends or `take` says so.
- * @param cache the folder for what Naxos keeps between runs, instead of the user's
+ * @param cache the folders for what Naxos keeps between runs, instead of the user's
  */
 function run(
   engine: Engine,
   guest: Guest,
   initrd: string,
   take: (bytes: Buffer, ms: number) => boolean,
-  cache?: string,
+  cache?: Cache,
 ): Promise<void> {
   const [command, args] = commandOf(engine, guest, initrd);
   return new Promise((resolve, reject) => {
     const start = performance.now();
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...(cache !== undefined && { XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: cache }) },
+      env: {
+        ...process.env,
+        ...(cache !== undefined && { XDG_CACHE_HOME: cache.user, NODE_COMPILE_CACHE: cache.code }),
+      },
     });
     let done = false;
     const end = (): void => {
@@ -127,7 +136,7 @@ function add(samples: Samples, row: string, engine: Engine, ms: number): void {
 async function measureBoot(guest: Guest, folder: string, samples: Samples): Promise<void> {
   const initrd = join(folder, 'initrd');
   writeFileSync(initrd, withBootRequest(readFileSync(guest.initrd), { exec: { command: 'true', token: TOKEN } }));
-  const boot = async (engine: Engine, cache: string, toItsEnd = false): Promise<{ kernel: number; user: number }> => {
+  const boot = async (engine: Engine, cache: Cache, toItsEnd = false): Promise<{ kernel: number; user: number }> => {
     let text = '';
     let kernel: number | undefined;
     let user: number | undefined;
@@ -142,13 +151,19 @@ async function measureBoot(guest: Guest, folder: string, samples: Samples): Prom
       fail(`${engine} did not reach user space; its console ends with ${JSON.stringify(text.slice(-200))}`);
     return { kernel, user };
   };
-  const kept = join(folder, 'kept');
-  // What is kept is written at a run's end.
-  if (engines.includes('naxos')) await boot('naxos', kept, true);
+  const kept: Cache = { user: join(folder, 'kept'), code: join(folder, 'kept') };
+  const code = join(folder, 'set-up');
+  if (engines.includes('naxos')) {
+    // What set-up does.
+    spawnSync(process.execPath, [cli, '--version'], { env: { ...process.env, NODE_COMPILE_CACHE: code } });
+    // What is kept is written at a run's end.
+    await boot('naxos', kept, true);
+  }
   for (let i = 0; i < runs; i++)
     for (const engine of engines) {
       const { kernel, user } = await boot(engine, kept);
-      const first = engine === 'naxos' ? (await boot(engine, mkdtempSync(join(folder, 'first-')))).user : user;
+      const fresh = { user: mkdtempSync(join(folder, 'first-')), code };
+      const first = engine === 'naxos' ? (await boot(engine, fresh)).user : user;
       add(samples, 'kernel', engine, kernel);
       add(samples, 'user space', engine, user);
       add(samples, 'first start', engine, first);

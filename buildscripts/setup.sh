@@ -25,6 +25,12 @@ setup_packages() {
   (cd "$root" && npm ci --no-audit --no-fund --loglevel=error ${quiet[@]+"${quiet[@]}"} >/dev/null) ||
     setup_fail 'npm ci failed: check the network and run this again'
   cp "$root/package-lock.json" "$stamp"
+  installed=1
+}
+
+setup_compile() {
+  # Without types and compiled, the sources are kept in the user's cache: the first boot does not wait for that.
+  "$node" "$root/bin/naxos.js" --version >/dev/null
 }
 
 setup_node() {
@@ -44,6 +50,8 @@ if command -v flock >/dev/null; then
   exec 9<"$root"
   flock 9
 fi
+installed=0
 setup_packages
 setup_node
+if [ "$installed" = 1 ]; then setup_compile; fi
 exec 9<&-
