@@ -39,6 +39,20 @@ import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './s
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
 import { PAGES, SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
 
+interface ControlState {
+  sctlr: number;
+  tcr: number;
+  tcrHi: number;
+  hcr: number;
+  hcrHi: number;
+  watching: string;
+  /** All of them. */
+  name?: string;
+}
+
+/** Pages that are entered into the TLB ahead of one, where memory is walked through. */
+const RUN = 7;
+
 /** Machine memory that a core needs for itself: its bare-mode frame, TLBs and jump caches. */
 export const CORE_BYTES = (FRAME_SIZE + SLOTS * SLOT_BYTES + 0xffff) & ~0xffff;
 
@@ -121,6 +135,8 @@ export class Core implements Processor, CoreState {
   private readonly firmware: CoreOptions['firmware'];
   private readonly gic: GicRegisters | undefined;
   private readonly slots: Slots;
+  /** What `controls` has found last. */
+  private controlState: ControlState = { sctlr: 0, tcr: 0, tcrHi: 0, hcr: 0, hcrHi: 0, watching: '' };
   private readonly runtime: RuntimeExports;
   private slot: Slot;
   private unprivilegedSlot: Slot;
@@ -658,14 +674,29 @@ export class Core implements Processor, CoreState {
 
   /** The control registers that entries of a regime depend on, without those that a guest invalidates for itself. */
   private controls(regime: 1 | 2, hcr: number, hcrHi: number): string {
-    const { i32, frame } = this;
-    const r = regime === 2 ? [SR.SCTLR_EL2, SR.TCR_EL2] : [SR.SCTLR_EL1, SR.TCR_EL1];
-    const sctlr = i32[(frame + r[0]!) >>> 2]! & ((1 << SCTLR.M) | (1 << SCTLR.A) | (1 << SCTLR.WXN));
-    return `${sctlr},${i32[(frame + r[1]!) >>> 2]},${i32[(frame + r[1]! + 4) >>> 2]},${hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE))},${hcrHi},${this.debug.watching}`;
+    const { i32, frame, controlState: state } = this;
+    const two = regime === 2;
+    const tcr = (frame + (two ? SR.TCR_EL2 : SR.TCR_EL1)) >>> 2;
+    const sctlr =
+      i32[(frame + (two ? SR.SCTLR_EL2 : SR.SCTLR_EL1)) >>> 2]! & ((1 << SCTLR.M) | (1 << SCTLR.A) | (1 << SCTLR.WXN));
+    const traps = hcr & ((1 << HCR.VM) | (1 << HCR.DC) | (1 << HCR.TGE));
+    const { watching } = this.debug;
+    // They seldom change, and are asked for with every exception.
+    if (
+      state.sctlr !== sctlr ||
+      state.tcr !== i32[tcr] ||
+      state.tcrHi !== i32[tcr + 1] ||
+      state.hcr !== traps ||
+      state.hcrHi !== hcrHi ||
+      state.watching !== watching
+    )
+      this.controlState = { sctlr, tcr: i32[tcr]!, tcrHi: i32[tcr + 1]!, hcr: traps, hcrHi, watching };
+    return (this.controlState.name ??= Object.values(this.controlState).join());
   }
 
   invalidateTlb(scope: TlbScope): void {
-    this.mmu.invalidate();
+    // What names addresses or an ASID is about stage 1 only.
+    if (scope.va === undefined && scope.asid === undefined) this.mmu.invalidate();
     for (const slot of this.slots.all) {
       if (slot.regime !== scope.regime) continue;
       if (scope.vmid !== undefined && slot.vmid >= 0 && slot.vmid !== scope.vmid) continue;
@@ -901,9 +932,27 @@ export class Core implements Processor, CoreState {
     const slot = unprivileged ? this.unprivilegedSlot : this.slot;
     if (!mmu.global) slot.hasLocal = true;
     if (mmu.userAccessible) slot.hasUser = true;
-    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo))
-      slot.fill(hi, lo, host & ~0xfff, mmu.readable, mmu.writable && mmu.readable, mmu.blockShift);
+    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo)) this.fillTlb(slot, hi, lo, host);
     return host;
+  }
+
+  /**
+   * Enters what has been translated, and where memory is walked through from page to page, the next pages as well, as any
+   * translation may be cached before it is used (D8.16.1).
+   */
+  private fillTlb(slot: Slot, hi: number, lo: number, host: number): void {
+    const { mmu } = this;
+    const writable = mmu.writable && mmu.readable;
+    const pageHost = host & ~0xfff;
+    slot.fill(hi, lo, pageHost, mmu.readable, writable, mmu.blockShift);
+    if (!slot.holds((lo >>> 12) - 1) || this.debug.watching !== '') return;
+    const { ram } = this.bus;
+    const count = Math.min(RUN, 0xfffff - (lo >>> 12));
+    for (let n = 1; n <= count; n++) {
+      const next = pageHost + mmu.distance(this, n);
+      if (!(next >= ram.host && next < ram.host + ram.size)) return;
+      slot.fill(hi, lo + n * 0x1000, next, mmu.readable, writable, mmu.blockShift);
+    }
   }
 
   /** Whether the access is not aligned to its elements. May translate the instruction's address. */

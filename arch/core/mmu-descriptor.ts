@@ -88,6 +88,8 @@ function join(hi: number, lo: number): bigint {
 export class Descriptor {
   lo = 0;
   hi = 0;
+  /** Index in `i32`. */
+  at = 0;
 
   /** @returns false where the physical address is not RAM: an external abort. */
   load(core: TranslationState, paHi: number, paLo: number, bigEndian: boolean): boolean {
@@ -96,6 +98,7 @@ export class Descriptor {
     if (offset < 0 || offset >= ram.size) return false;
     const i32 = core.i32;
     const at = (ram.host + offset) >>> 2;
+    this.at = at;
     let first: number;
     let second: number;
     // Descriptors are single-copy atomic; another core may be storing this one.

@@ -37,6 +37,9 @@ export const REGIME = {
 /** log2 of the unit that a flat mapping reports: any will do, the largest block is this one. */
 const FLAT_SHIFT = 30;
 
+/** Words of a table of 4 KiB. */
+const TABLE_WORDS = 1024;
+
 export class Stage1 {
   /** Results: the output address, log2 of the block's size, PERMISSION bits as memory stands. */
   outHi = 0;
@@ -52,6 +55,8 @@ export class Stage1 {
   readonly #stage2: Stage2;
   readonly #physicalBits: number;
   readonly #descriptor = new Descriptor();
+  /** Where the page's descriptor is in `i32` after a walk that ended with a 4 KiB page, else 0. */
+  #at = 0;
 
   constructor(fault: TranslationFault, stage2: Stage2, physicalBits: number) {
     this.#fault = fault;
@@ -86,6 +91,7 @@ export class Stage1 {
     this.outHi = top;
     this.outLo = vaLo;
     this.shift = FLAT_SHIFT;
+    this.#at = 0;
     this.permissions = PERMISSION.R | PERMISSION.W | PERMISSION.X;
     this.global = true;
     if (defaultCacheable) {
@@ -282,8 +288,24 @@ export class Stage1 {
       this.permissions = permissions;
       this.global = !two || (lo & DESC.NG) === 0;
       this.shareability = (lo >>> 8) & 3;
+      this.#at = shift === 12 && wanted === lo && !bigEndian ? descriptor.at : 0;
       return true;
     }
+  }
+
+  /**
+   * Where the `n`th page behind the one of the last walk is: its output address less the other's, NaN where it is translated
+   * with other permissions or attributes, or not by the same table.
+   */
+  distance(core: TranslationState, n: number): number {
+    const at = this.#at;
+    if (at === 0) return (((1 << (this.shift - 12)) - 1) & ~(this.outLo >>> 12)) >= n ? n * 0x1000 : NaN;
+    if ((at & (TABLE_WORDS - 1)) + 2 * n >= TABLE_WORDS) return NaN;
+    const { i32 } = core;
+    const lo = i32[at + 2 * n]!;
+    const first = i32[at]!;
+    if (i32[at + 2 * n + 1] !== i32[at + 1] || ((lo ^ first) & 0xfff) !== 0) return NaN;
+    return (lo >>> 0) - (first >>> 0);
   }
 
   #fail(fsc: number): false {

@@ -235,6 +235,13 @@ export class Stage2 {
     }
   }
 
+  /** Whether an address so many bytes away is in the same block as the last translated one. */
+  together(distance: number): boolean {
+    const block = 2 ** this.shift;
+    const other = ((this.paLo >>> 0) % block) + distance;
+    return other >= 0 && other < block;
+  }
+
   /** Whether a walk may start at `level` for this size of physical addresses. */
   #validStart(granule: number, level: number, output: number): boolean {
     if (granule === 12) return level > 0 || (level === 0 && output > 42);

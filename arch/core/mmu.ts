@@ -62,6 +62,8 @@ export class Mmu {
   /** The regime that translated: 1 for EL1&0, 2 for EL2 and EL2&0. */
   regime: 1 | 2 = 1;
 
+  /** Stage 2 has had a part in the last translation. */
+  #staged = false;
   readonly #stage2: Stage2;
   readonly #stage1: Stage1;
 
@@ -96,6 +98,15 @@ export class Mmu {
   /** Forgets what is remembered of stage-2 tables. Due with every TLB invalidation that reaches stage 2. */
   invalidate(): void {
     this.#stage2.invalidate();
+  }
+
+  /**
+   * Where the `n`th page behind the one of the last successful translation is, if it is translated in the same way: its
+   * physical address less the other's; else NaN.
+   */
+  distance(core: TranslationState, n: number): number {
+    const distance = this.#stage1.distance(core, n);
+    return !this.#staged || this.#stage2.together(distance) ? distance : NaN;
   }
 
   /**
@@ -148,6 +159,7 @@ export class Mmu {
       if (!stage1.walk(core, vaHi, vaLo, access, regime, privileged, pan)) return false;
     }
     this.global = stage1.global;
+    this.#staged = stage2;
 
     if (!stage2 || access & ACCESS.STAGE1) {
       this.paHi = stage1.outHi;

@@ -155,6 +155,12 @@ export class Slot implements SlotKey {
     this.blockShifts |= 1 << Math.min(shift, 31);
   }
 
+  /** Whether the first table has a page. @param page low 20 bits of its number */
+  holds(page: number): boolean {
+    const entry = this.place(page);
+    return this.i32[entry + 6] === page && (this.i32[entry] !== -1 || this.i32[entry + 2] !== -1);
+  }
+
   /** The index of a page's entry in the first table. @param page low 20 bits of its number */
   private place(page: number): number {
     return (this.tlb + (page & (TLB.entries - 1)) * TLB.entrySize) >>> 2;
