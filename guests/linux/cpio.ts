@@ -5,6 +5,7 @@ export type CpioEntry =
   | { kind: 'dir'; path: string; mode?: number }
   | { kind: 'file'; path: string; mode?: number; data: Uint8Array | string }
   | { kind: 'symlink'; path: string; target: string }
+  | { kind: 'fifo'; path: string; mode?: number }
   | { kind: 'char'; path: string; mode?: number; major: number; minor: number }
   | { kind: 'block'; path: string; mode?: number; major: number; minor: number };
 
@@ -14,8 +15,15 @@ export class CpioError extends Error {
 }
 
 const S_IFMT = 0o170000;
-const TYPE = { file: 0o100000, dir: 0o040000, symlink: 0o120000, char: 0o020000, block: 0o060000 } as const;
-const DEFAULT_MODE = { file: 0o644, dir: 0o755, symlink: 0o777, char: 0o600, block: 0o600 } as const;
+const TYPE = {
+  file: 0o100000,
+  dir: 0o040000,
+  symlink: 0o120000,
+  char: 0o020000,
+  block: 0o060000,
+  fifo: 0o010000,
+} as const;
+const DEFAULT_MODE = { file: 0o644, dir: 0o755, symlink: 0o777, char: 0o600, block: 0o600, fifo: 0o600 } as const;
 const MAGIC = '070701';
 const HEADER_SIZE = 110;
 const TRAILER = 'TRAILER!!!';
@@ -67,6 +75,8 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
       add(entry.path, ino++, mode, 1, none, entry.major, entry.minor);
     } else if (entry.kind === 'dir') {
       add(entry.path, ino++, mode, 2, none);
+    } else if (entry.kind === 'fifo') {
+      add(entry.path, ino++, mode, 1, none);
     } else {
       const content = entry.kind === 'file' ? entry.data : entry.target;
       add(entry.path, ino++, mode, 1, typeof content === 'string' ? encoder.encode(content) : content);
@@ -129,6 +139,8 @@ export function readCpio(bytes: Uint8Array): CpioEntry[] {
         return { kind: 'file', path, mode: permissions, data };
       case TYPE.symlink:
         return { kind: 'symlink', path, target: decoder.decode(data) };
+      case TYPE.fifo:
+        return { kind: 'fifo', path, mode: permissions };
       case TYPE.char:
         return { kind: 'char', path, mode: permissions, major, minor };
       case TYPE.block:

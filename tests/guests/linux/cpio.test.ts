@@ -10,6 +10,7 @@ const entries: CpioEntry[] = [
   { kind: 'symlink', path: 'sh', target: 'bin/busybox' },
   { kind: 'char', path: 'console', mode: 0o600, major: 5, minor: 1 },
   { kind: 'block', path: 'vda', mode: 0o660, major: 254, minor: 16 },
+  { kind: 'fifo', path: 'pipe', mode: 0o622 },
 ];
 
 describe('an archive', () => {
@@ -61,6 +62,7 @@ describe('an archive', () => {
       fc.record({ kind: fc.constant('dir' as const), path, mode }),
       fc.record({ kind: fc.constant('file' as const), path, mode, data: fc.uint8Array({ maxLength: 50 }) }),
       fc.record({ kind: fc.constant('symlink' as const), path, target: fc.string({ minLength: 1 }) }),
+      fc.record({ kind: fc.constant('fifo' as const), path, mode }),
       fc.record({ kind: fc.constant('char' as const), path, mode, major: number, minor: number }),
     );
     fc.assert(
@@ -88,6 +90,7 @@ describe('an archive', () => {
       'lrwxrwxrwx 1 0 0 11 sh -> bin/busybox',
       'crw------- 1 0 0 5, 1 console',
       'brw-rw---- 1 0 0 254, 16 vda',
+      'prw--w--w- 1 0 0 0 pipe',
     ]);
   });
 });
