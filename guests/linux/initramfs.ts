@@ -2,10 +2,38 @@
 import { writeCpio, type CpioEntry } from './cpio.ts';
 import { beginMarker, endMarker } from './exec-stream.ts';
 
+const dir = (path: string, mode = 0o755): CpioEntry => ({ kind: 'dir', path, mode });
+const file = (path: string, data: Uint8Array | string, mode = 0o644): CpioEntry => ({ kind: 'file', path, mode, data });
+
+/** What /dev has besides devices, for devtmpfs has only those. */
+const DEV: readonly CpioEntry[] = [
+  dir('dev/pts'),
+  dir('dev/shm'),
+  { kind: 'symlink', path: 'dev/fd', target: '/proc/self/fd' },
+  { kind: 'symlink', path: 'dev/stdin', target: '/proc/self/fd/0' },
+  { kind: 'symlink', path: 'dev/stdout', target: '/proc/self/fd/1' },
+  { kind: 'symlink', path: 'dev/stderr', target: '/proc/self/fd/2' },
+];
+const DEV_ENTRIES = DEV.map(({ path }) => path.slice('dev/'.length)).join(' ');
+
+/** Not /etc/fstab, which belongs to a tree that is unpacked over this one. */
+const MOUNTS = '/etc/init.fstab';
+
+/** What is mounted once /dev is there, as fstab(5) has it. */
+const FSTAB = `proc /proc proc nosuid,nodev,noexec 0 0
+sysfs /sys sysfs nosuid,nodev,noexec 0 0
+devpts /dev/pts devpts nosuid,noexec,gid=5,mode=620,ptmxmode=666 0 0
+tmpfs /dev/shm tmpfs nosuid,nodev 0 0
+tmpfs /run tmpfs nosuid,nodev,mode=755 0 0
+tmpfs /tmp tmpfs nosuid,nodev 0 0
+`;
+
 /**
  * PID 1, until it becomes busybox's init (called linuxrc in Debian's build). The shell is given the real terminal
  * behind /dev/console, because /dev/console itself can never be a controlling terminal and without one there is no
  * job control.
+ *
+ * A process costs the guest tens of milliseconds, so what the shell can do itself it does itself.
  *
  * The command of `--exec` writes into a FIFO, so that it sees no terminal (as with `docker run` without -t) and
  * cannot change its settings; `cat` moves the bytes to the terminal, which is raw meanwhile. What the command leaves
@@ -14,38 +42,35 @@ import { beginMarker, endMarker } from './exec-stream.ts';
 const INIT = String.raw`#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=xterm
 /bin/busybox --install -s 2>/dev/null
-mount -t proc -o nosuid,nodev,noexec proc /proc
-mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
-mount -t devtmpfs -o nosuid,mode=755 devtmpfs /dev
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o nosuid,noexec,gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-mount -t tmpfs -o nosuid,nodev tmpfs /dev/shm
-mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run
-mount -t tmpfs -o nosuid,nodev tmpfs /tmp
-[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
-[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin
-[ -e /dev/stdout ] || ln -s /proc/self/fd/1 /dev/stdout
-[ -e /dev/stderr ] || ln -s /proc/self/fd/2 /dev/stderr
-hostname -F /etc/hostname
+# from here the archive's /dev can still be reached when it is covered
+cd /dev
+/bin/busybox mount -t devtmpfs -o nosuid,mode=755 devtmpfs /dev
+cp -a ${DEV_ENTRIES} /dev
+cd /
+mount -a -T ${MOUNTS}
+read -r name </etc/hostname
+echo "$name" >/proc/sys/kernel/hostname
 ip link set lo up
 
 tty=console
-for name in $(cat /sys/class/tty/console/active); do
+read -r names </sys/class/tty/console/active
+for name in $names; do
   [ -c "/dev/$name" ] && tty=$name
 done
 cd /root
 
 if [ -e /naxos/exec ]; then
-  dmesg -n 1
+  echo 1 >/proc/sys/kernel/printk
   stty -F "/dev/$tty" raw -echo
-  mkfifo /run/exec
-  cat </run/exec >"/dev/$tty" &
+  cat </naxos/output >"/dev/$tty" &
   cat=$!
-  exec 3>/run/exec
-  cat /naxos/begin >&3
+  exec 3>/naxos/output
+  read -r begin </naxos/begin
+  read -r end </naxos/end
+  printf %s "$begin" >&3
   setsid sh -c '. /naxos/exec' sh </dev/null >&3 2>&1 3>&-
   status=$?
-  printf "$(cat /naxos/end)" "$status" >&3
+  printf "$end" "$status" >&3
   exec 3>&-
   for process in /proc/[0-9]*; do
     pid=${'$'}{process#/proc/}
@@ -58,13 +83,12 @@ if [ -e /naxos/exec ]; then
 fi
 
 if [ -e /naxos/terminal ]; then
-  stty -F "/dev/$tty" $(cat /naxos/terminal)
+  read -r size </naxos/terminal
+  stty -F "/dev/$tty" $size
 fi
-cat >/etc/inittab <<END
-$tty::once:/etc/session
+echo "$tty::once:/etc/session
 ::ctrlaltdel:reboot
-::shutdown:umount -a -r
-END
+::shutdown:umount -a -r" >/etc/inittab
 exec /linuxrc
 `;
 
@@ -82,9 +106,6 @@ for applet in poweroff reboot halt; do
 done
 `;
 
-const dir = (path: string, mode = 0o755): CpioEntry => ({ kind: 'dir', path, mode });
-const file = (path: string, data: Uint8Array | string, mode = 0o644): CpioEntry => ({ kind: 'file', path, mode, data });
-
 /** The default guest's initramfs around a static arm64 busybox: the same busybox gives the same bytes. */
 export function buildInitramfs(busybox: Uint8Array): Uint8Array {
   return writeCpio([
@@ -93,6 +114,7 @@ export function buildInitramfs(busybox: Uint8Array): Uint8Array {
     dir('tmp', 0o1777),
     { kind: 'char', path: 'dev/console', mode: 0o600, major: 5, minor: 1 },
     { kind: 'char', path: 'dev/null', mode: 0o666, major: 1, minor: 3 },
+    ...DEV,
     file('bin/busybox', busybox, 0o755),
     { kind: 'symlink', path: 'bin/sh', target: 'busybox' },
     { kind: 'symlink', path: 'linuxrc', target: 'bin/busybox' },
@@ -102,6 +124,7 @@ export function buildInitramfs(busybox: Uint8Array): Uint8Array {
     file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\n'),
     file('etc/group', 'root:x:0:\ntty:x:5:\n'),
     file('etc/profile', PROFILE),
+    file(MOUNTS.slice(1), FSTAB),
     file('init', INIT, 0o755),
   ]);
 }
@@ -125,6 +148,7 @@ export function withBootRequest(initrd: Uint8Array, request: BootRequest): Uint8
   const entries: CpioEntry[] = [];
   if (request.exec) {
     const { command, token } = request.exec;
+    entries.push({ kind: 'fifo', path: 'naxos/output', mode: 0o644 });
     entries.push(file('naxos/exec', `${command}\n`));
     entries.push(file('naxos/begin', beginMarker(token)));
     entries.push(file('naxos/end', endMarker(token, '%d')));

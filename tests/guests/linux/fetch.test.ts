@@ -11,6 +11,7 @@ import {
   guestsDirectory,
   listGuests,
 } from '../../../guests/linux/fetch.ts';
+import { buildInitramfs } from '../../../guests/linux/initramfs.ts';
 
 const DEBS: Record<string, { version: string; content: string; depends?: string }> = {
   'linux-image-cloud-arm64': {
@@ -96,6 +97,18 @@ describe('fetching', () => {
     expect(await fetchDefaultGuest({ directory, run: second.run })).toEqual(first);
     expect(second.calls).toEqual([]);
     expect(await listGuests(directory)).toEqual([first]);
+  });
+
+  it("is not needed for another version's /init: the initrd is made again from the kept busybox", async () => {
+    const { initrd } = await fetchDefaultGuest({ directory, run: fakeApt().run });
+    const made = buildInitramfs(Buffer.from('the busybox'));
+    // as the version before left it
+    await rm(initrd);
+    await writeFile(join(dirname(initrd), 'initrd-0123456789ab'), 'another /init');
+    const second = fakeApt();
+    const guest = await fetchDefaultGuest({ directory, run: second.run });
+    expect(second.calls).toEqual([]);
+    expect(Buffer.from(await readFile(guest.initrd)).equals(made)).toBe(true);
   });
 
   it('happens again when asked, and leaves only the newer files', async () => {

@@ -29,6 +29,13 @@ describe('the initramfs', () => {
     }
   });
 
+  it('has a directory for everything that is mounted', () => {
+    const mounts = text(find(entries, 'etc/init.fstab')).trimEnd().split('\n');
+    const points = mounts.map((line) => line.split(' ')[1]!);
+    expect(points).toEqual(['/proc', '/sys', '/dev/pts', '/dev/shm', '/run', '/tmp']);
+    for (const point of points) expect(find(entries, point.slice(1)).kind).toBe('dir');
+  });
+
   it.each(['init', 'etc/session', 'etc/profile'])('has a script that a shell can parse: %s', (path) => {
     expect(text(find(entries, path))).not.toBe('');
     expect(spawnSync('sh', ['-n'], { input: text(find(entries, path)) }).stderr.toString()).toBe('');
@@ -46,6 +53,7 @@ describe('a boot request', () => {
     expect(Buffer.from(initrd.subarray(0, initramfs.length)).equals(initramfs)).toBe(true);
     const entries = readCpio(initrd);
     expect(text(find(entries, 'naxos/exec'))).toBe(`${command}\n`);
+    expect(find(entries, 'naxos/output').kind).toBe('fifo');
     expect(text(find(entries, 'naxos/begin'))).toBe('<naxos t0k begin>');
     expect(text(find(entries, 'naxos/end'))).toBe('<naxos t0k end %d>');
   });
