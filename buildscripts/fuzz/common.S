@@ -2,6 +2,7 @@
 
 // Where things stand: layout.ts.
 #define CASES       0x40220000		// how many there are
+#define BEGUN       0x40220008		// how many of them have begun
 #define TABLES      0x40210000
 #define TEMPLATE    0x40700000
 #define STATES      0x41000000
@@ -31,6 +32,14 @@
 	x0_to_x25 \op, \base
 	\op	x26, x27, [\base, #208]
 	\op	x28, x29, [\base, #224]
+	.endm
+
+// Counts a case; X0 and X1 are lost.
+	.macro	begin
+	ldr	x0, =BEGUN
+	ldr	x1, [x0]
+	add	x1, x1, #1
+	str	x1, [x0]
 	.endm
 
 // Adds a register to the sum of the exceptions, X27; X29 is lost.

@@ -108,6 +108,7 @@ next:
 	cbz	x22, off
 	sub	x22, x22, #1
 	msr	tpidr_el1, x22
+	begin
 	ldr	x0, =TEMPLATE
 	ldr	x1, =DATA
 	mov	x2, #DATA_SIZE

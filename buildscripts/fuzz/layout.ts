@@ -11,6 +11,8 @@ export const TABLES = 0x40210000;
 export const TABLE_BYTES = 0x6000;
 /** u64: how many cases the batch has. */
 export const CASES = 0x40220000;
+/** u64: how many of them the harness has begun. */
+export const BEGUN = 0x40220008;
 /** Physical pages of the window, and what the first three hold before each program. */
 export const DATA = 0x40600000;
 export const TEMPLATE = 0x40700000;

@@ -1,16 +1,15 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Core, CORE_BYTES } from '../../arch/core/core.ts';
 import { F } from '../../arch/core/frame.ts';
-import { SR } from '../../arch/core/sysreg-slots.ts';
 import { CpuInterface } from '../../arch/gic/cpu-interface.ts';
 import { Distributor } from '../../arch/gic/distributor.ts';
 import { InterruptController } from '../../arch/gic/interrupts.ts';
 import { Redistributors } from '../../arch/gic/redistributor.ts';
 import { Bus } from '../../board/bus.ts';
-import { HARNESS, RAM, RAM_BYTES, TABLES } from './layout.ts';
+import { BEGUN, HARNESS, RAM, RAM_BYTES } from './layout.ts';
 import { Random } from './random.ts';
 
 /** A part of RAM: an offset from its base, and what stands there. */
@@ -21,8 +20,22 @@ export interface Part {
 
 /** Runs a RAM image whose harness ends with PSCI SYSTEM_OFF; gives a range of RAM back. */
 export interface Machine {
+  /** Seconds of the host's processor after which a run is given up. */
+  patience: number;
+  /** Which case of the last run, counted from 0, did not end. */
+  stuck: number | undefined;
   run(parts: readonly Part[], offset: number, length: number): Buffer;
   close(): void;
+}
+
+/** A run does not end, and no case of it is to blame. */
+export class Endless extends Error {}
+
+/** The case that was running when a run was given up. */
+function running(ram: Buffer): number {
+  const begun = Number(ram.readBigUInt64LE());
+  if (begun === 0) throw new Endless('the harness does not come to its first case');
+  return begun - 1;
 }
 
 /** Assembles a harness into a flat image. */
@@ -50,8 +63,8 @@ export function assemble(source: string): Buffer {
 export class Qemu implements Machine {
   /** With one core QEMU makes an atomic access of a load and a store, and so gets ESR_ELx.WnR right. */
   cores = 1;
-  /** Milliseconds after which a run is given up; the fuzzers may run beside others' work, with little of the host's time. */
-  patience = 120_000;
+  patience = 60;
+  stuck: number | undefined;
   cpu = 'max,sve=off,sme=off,pauth=off,lpa2=off';
   /** Major version. */
   readonly version = Number(
@@ -65,9 +78,10 @@ export class Qemu implements Machine {
     try {
       for (const part of parts) writeSync(file, part.bytes, 0, part.bytes.length, part.offset);
       writeSync(file, new Uint8Array(1), 0, 1, RAM_BYTES - 1);
-      execFileSync(
-        'qemu-system-aarch64',
+      const { status, signal } = spawnSync(
+        'sh',
         [
+          ...['-c', `ulimit -t ${this.patience} && exec qemu-system-aarch64 "$@"`, 'sh'],
           ...['-M', 'virt,gic-version=3,virtualization=on,memory-backend=ram', '-cpu', this.cpu],
           ...[
             '-object',
@@ -78,11 +92,17 @@ export class Qemu implements Machine {
           ...['-accel', 'tcg', '-smp', `${this.cores}`, '-display', 'none', '-serial', 'none', '-monitor', 'none'],
           ...['-device', `loader,addr=${HARNESS},cpu-num=0`],
         ],
-        { timeout: this.patience, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },
+        // Beside others' work a run has little of the host's time; this ends a core that waits.
+        { timeout: this.patience * 10_000, killSignal: 'SIGKILL', stdio: ['ignore', 'inherit', 'ignore'] },
       );
-      const out = Buffer.alloc(length);
-      readSync(file, out, 0, length, offset);
-      return out;
+      const read = (offset: number, length: number): Buffer => {
+        const out = Buffer.alloc(length);
+        readSync(file, out, 0, length, offset);
+        return out;
+      };
+      if (signal === null && status !== 0) throw new Error(`qemu-system-aarch64 ends with status ${status}`);
+      this.stuck = signal === null ? undefined : running(read(BEGUN - RAM, 8));
+      return read(offset, length);
     } finally {
       closeSync(file);
     }
@@ -107,11 +127,11 @@ const HOST = AREA + CORE_BYTES;
 export class Ours implements Machine {
   private readonly memory: WebAssembly.Memory;
   private readonly u8: Uint8Array;
-  /** Instructions after which a run is given up, and microseconds of the process: code that changes in a loop is slow. */
+  /** Code that changes in a loop is slow: not only instructions count. */
+  patience = 60;
+  stuck: number | undefined;
+  /** Instructions after which a run is given up. */
   limit = 200_000_000;
-  patience = 60_000_000;
-  /** Where the last run was given up. */
-  stuck: bigint | undefined;
   /** How code is translated: as it is at first, optimized, or some regions so and some so. */
   tier: Tier = 'first';
 
@@ -125,6 +145,7 @@ export class Ours implements Machine {
     const { memory, u8 } = this;
     u8.fill(0, 0, HOST);
     u8.fill(0, HOST + offset, HOST + offset + length);
+    u8.fill(0, HOST + BEGUN - RAM, HOST + BEGUN - RAM + 8);
     for (const part of parts) u8.set(part.bytes, HOST + part.offset);
     let off = false;
     /** A program with interrupts: retired instructions at its start. */
@@ -157,19 +178,16 @@ export class Ours implements Machine {
     core.pc = BigInt(HARNESS);
     const r = new Random(1);
     const start = process.cpuUsage().user;
-    while (!off && core.retired < this.limit && process.cpuUsage().user - start < this.patience) {
+    while (!off && core.retired < this.limit && process.cpuUsage().user - start < this.patience * 1e6) {
       // A program with interrupts runs a few instructions at a time, for which the timer's next one may be due.
       const slices = inside >= 0 && core.retired < inside + 200_000;
       ticks += r.below(4000);
       core.run(slices ? 1 + r.below(r.once(4) ? 100 : 12) : 1_000_000);
     }
-    this.stuck = undefined;
-    if (!off) {
-      // In front of an interrupt's handler, too.
-      const handled = core.pc < BigInt(TABLES) && core.pc >= BigInt(HARNESS);
-      this.stuck = handled ? BigInt.asUintN(64, core.i64[(core.frame + SR.ELR_EL1) >> 3]!) : core.pc;
-    }
-    return Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
+    const read = (offset: number, length: number): Buffer =>
+      Buffer.from(u8.slice(HOST + offset, HOST + offset + length));
+    this.stuck = off ? undefined : running(read(BEGUN - RAM, 8));
+    return read(offset, length);
   }
 
   close(): void {}

@@ -58,6 +58,7 @@ _start:
 next:
 	cbz	x22, off
 	sub	x22, x22, #1
+	begin
 	ldr	x0, =POINTERS
 	add	x1, x20, #STATE_SIZE
 	stp	x21, x1, [x0]

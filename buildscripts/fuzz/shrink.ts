@@ -2,11 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Machine } from './machines.ts';
+import { Endless, type Machine } from './machines.ts';
 import type { Random } from './random.ts';
 
+export interface Items {
+  readonly items: readonly unknown[];
+}
+
 /** Makes cases that two machines run and that must end the same way on both. */
-export interface Fuzzer<Case> {
+export interface Fuzzer<Case extends Items> {
   make(r: Random): Case;
   /** What cases leave behind, one after the other. */
   run(machine: Machine, cases: readonly Case[]): Buffer;
@@ -28,29 +32,87 @@ export function shorter<Case extends { items: readonly unknown[] }>(c: Case): Ca
   return out;
 }
 
-/** The simplest case found that still ends differently on the two machines. */
-export function shrink<Case>(fuzzer: Fuzzer<Case>, c: Case, qemu: Machine, ours: Machine): Case {
-  for (let round = 0; round < 60; round++) {
-    const tries = fuzzer.simpler(c);
-    let theirs: Buffer;
-    try {
-      theirs = fuzzer.run(qemu, tries);
-    } catch {
-      // One of them does not end.
-      break;
-    }
-    const mine = fuzzer.run(ours, tries);
-    const best = tries.find((candidate, n) => fuzzer.differences(mine, theirs, n, candidate).length > 0);
-    if (best === undefined) break;
-    c = best;
+export interface Mismatch {
+  /** Which of the cases. */
+  readonly n: number;
+  /** How it ends differently: a line each. */
+  readonly lines: readonly string[];
+}
+
+/** With little patience, as for few cases. */
+function briefly<T>(machines: readonly Machine[], work: () => T): T {
+  const before = machines.map((machine) => machine.patience);
+  for (const machine of machines) machine.patience = Math.min(machine.patience, 10);
+  try {
+    return work();
+  } finally {
+    machines.forEach((machine, n) => (machine.patience = before[n]!));
   }
-  return c;
+}
+
+/**
+ * Runs cases on both machines.
+ * @param neither is told of the cases that end on neither, which is no mismatch
+ * @throws Endless when there is no end without a case's items either
+ */
+export function* mismatches<Case extends Items>(
+  fuzzer: Fuzzer<Case>,
+  cases: readonly Case[],
+  qemu: Machine,
+  ours: Machine,
+  neither?: (n: number) => void,
+): Generator<Mismatch> {
+  const left = cases.slice();
+  const endless = new Set<number>();
+  const results: Buffer[] = [];
+  for (const [machine, other, line] of [
+    [ours, qemu, 'does not end, but does on QEMU'],
+    [qemu, ours, 'does not end on QEMU, but does here'],
+  ] as const) {
+    for (;;) {
+      const result = fuzzer.run(machine, left);
+      const n = machine.stuck;
+      if (n === undefined) {
+        results.push(result);
+        break;
+      }
+      const c = left[n];
+      if (c === undefined || endless.has(n)) throw new Endless(`case ${n} of a run ${line}, even without its items`);
+      endless.add(n);
+      // Others stay where they are.
+      left[n] = { ...c, items: [] };
+      briefly([other], () => fuzzer.run(other, [c]));
+      if (other.stuck === undefined) yield { n, lines: [line] };
+      else neither?.(n);
+    }
+  }
+  for (let n = 0; n < cases.length; n++) {
+    const lines = endless.has(n) ? [] : fuzzer.differences(results[0]!, results[1]!, n, cases[n]!);
+    if (lines.length > 0) yield { n, lines };
+  }
+}
+
+/** The simplest case found that still ends differently on the two machines. */
+export function shrink<Case extends Items>(fuzzer: Fuzzer<Case>, c: Case, qemu: Machine, ours: Machine): Case {
+  return briefly([qemu, ours], () => {
+    try {
+      for (let round = 0; round < 60; round++) {
+        const tries = fuzzer.simpler(c);
+        const found = mismatches(fuzzer, tries, qemu, ours).next();
+        if (found.done === true) break;
+        c = tries[found.value.n]!;
+      }
+    } catch (error) {
+      if (!(error instanceof Endless)) throw error;
+    }
+    return c;
+  });
 }
 
 /** A mismatch for people: the case, and what differs. */
-export function report<Case>(fuzzer: Fuzzer<Case>, c: Case, qemu: Machine, ours: Machine): string {
-  const lines = fuzzer.differences(fuzzer.run(ours, [c]), fuzzer.run(qemu, [c]), 0, c);
-  return [...fuzzer.describe(c), ...lines].join('\n');
+export function report<Case extends Items>(fuzzer: Fuzzer<Case>, c: Case, qemu: Machine, ours: Machine): string {
+  const found = briefly([qemu, ours], () => mismatches(fuzzer, [c], qemu, ours).next());
+  return [...fuzzer.describe(c), ...(found.done === true ? ['ends the same way alone'] : found.value.lines)].join('\n');
 }
 
 /** The words in assembly. */

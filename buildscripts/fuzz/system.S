@@ -6,6 +6,7 @@
 
 #define RESULT      0x40220010		// where the running case's result goes
 #define NEXT        0x40220018
+#define DATA        0x40600000
 #define WRITE_ALL   0x40230000
 #define READ_ALL    0x40238000
 #define STATE_SIZE  0x400
@@ -33,10 +34,14 @@ _start:
 next:
 	cbz	x22, off
 	sub	x22, x22, #1
+	begin
 	ldr	x0, =RESULT
 	str	x21, [x0]
 	add	x1, x20, #STATE_SIZE
 	stp	x1, x22, [x0, #8]
+	ldr	x0, =DATA
+	stp	xzr, xzr, [x0]
+	stp	xzr, xzr, [x0, #16]
 	ldr	x0, [x20, #AT_SP]
 	mov	sp, x0
 	add	x0, x20, #AT_SYSREGS

@@ -445,6 +445,21 @@ stages:
     msr     dbgwcr0_el1, xzr
     bl      reset
 
+//# a watchpoint of EL1 is not met at EL0 (D2.10), nor one of loads by a store; QEMU takes one that was met before
+//= 1 56000001
+    setreg  mdcr_el2, 1 << 8
+    setreg  mdscr_el1, 0x8000
+    setreg  dbgwvr0_el1, area
+    setreg  dbgwvr1_el1, area
+    setreg  dbgwcr0_el1, 0x1ff3             // stores at EL1
+    setreg  dbgwcr1_el1, 0x1fef             // loads at EL1 and EL0
+    at1     EL0, area, ldr x3, [x1]
+    at1     EL0, area, str x3, [x1]
+    print   x23, x19
+    msr     dbgwcr0_el1, xzr
+    msr     dbgwcr1_el1, xzr
+    bl      reset
+
 //# the OS lock holds software step back (AArch64.GenerateDebugExceptionsFrom); QEMU looks at another bit
 //= 2 5a000001
     setreg  oslar_el1, 1
