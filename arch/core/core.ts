@@ -1015,6 +1015,12 @@ export class Core implements Processor, CoreState {
 
   /** A half of an access across pages; only RAM can be accessed so. */
   private part(info: number, kind: number, hi: number, lo: number, size: number): number {
+    // The TLB's entries forbid nothing to an access that is not aligned, unless they may be of Device memory.
+    if (!this.holdsDevice) {
+      const slot = (info & MISS.unprivileged) !== 0 ? this.unprivilegedSlot : this.slot;
+      const known = slot.hostOf(hi, lo, kind !== ACCESS.READ);
+      if (known !== 0) return known;
+    }
     const host = this.access(info, kind, hi, lo, size);
     if (host < 0) return this.dataFault(info, kind !== ACCESS.READ, hi, lo, FSC.ALIGNMENT);
     return host;

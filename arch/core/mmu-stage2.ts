@@ -237,7 +237,7 @@ export class Stage2 {
 
   /** Whether an address so many bytes away is in the same block as the last translated one. */
   together(distance: number): boolean {
-    const block = 2 ** this.shift;
+    const block = 1 << this.shift;
     const other = ((this.paLo >>> 0) % block) + distance;
     return other >= 0 && other < block;
   }

@@ -161,24 +161,30 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
   const size = [...g(3), ...i32(MISS.sizeMask), W.i32_and, ...i32(1), W.i32_sub, W.i64_extend_i32_u];
   const table1 = [...g(1), ...i64(12 - 5), W.i64_shr_u, W.i32_wrap_i64];
   const table2 = [...table1, ...g(1), ...i64(12 - 5 + TLB.hashShift), W.i64_shr_u, W.i32_wrap_i64, W.i32_xor];
-  const find = (tag: number, place: number[], offset: number): number[] => [
+  const tables = [
+    ...g(3), ...i32(MISS.unprivileged), W.i32_and, W.if, T.i32, ...g(0), ...mem(W.i32_load, F.TLB_UNPRIV), W.else, ...g(0), ...mem(W.i32_load, F.TLB), W.end,
+  ];
+  const place = (index: number[]): number[] => [...index, ...i32((TLB.entries - 1) * TLB.entrySize), W.i32_and, ...tables, W.i32_add];
+  const find = (tag: number, index: number[], offset: number, found: number[] = []): number[] => [
     ...g(3), ...i32(MISS.aligned | MISS.atomic | MISS.elements), W.i32_and, W.if, T.i64,
     ...size, ...i64(-4096), W.i64_or, ...g(1), W.i64_and,
     W.else,
     ...size, ...g(1), W.i64_add, ...i64(-4096), W.i64_and,
     W.end,
-    ...place, ...i32((TLB.entries - 1) * TLB.entrySize), W.i32_and,
-    ...g(3), ...i32(MISS.unprivileged), W.i32_and, W.if, T.i32, ...g(0), ...mem(W.i32_load, F.TLB_UNPRIV), W.else, ...g(0), ...mem(W.i32_load, F.TLB), W.end,
-    W.i32_add, W.local_tee, 4, ...mem(W.i64_load, offset + tag), W.i64_eq,
+    ...place(index), W.local_tee, 4, ...mem(W.i64_load, offset + tag), W.i64_eq,
     // Every change of SP is in the frame at once in code that comes here.
     ...g(0), ...mem(W.i32_load, F.SP), ...i32(15), W.i32_and, W.i32_eqz, ...g(3), ...i32(MISS.stack), W.i32_and, W.i32_eqz, W.i32_or, W.i32_and,
     W.if, T.void,
+    ...found,
     ...g(1), W.i32_wrap_i64, ...g(4), ...mem(W.i32_load, offset + TLB.addend), W.i32_add, W.return,
     W.end,
   ];
+  // The first table gets back what it has lost, or one page would be looked for here for ever. Local 5: the entry there.
+  const copy = (n: number): number[] => [...g(5), ...g(4), ...mem(W.i64_load, TLB.second + n), ...mem(W.i64_store, n)];
+  const regain = [...place(table1), W.local_set, 5, ...copy(0), ...copy(8), ...copy(16), ...copy(24)];
   // What the first table does not have. DC ZVA is the core's to translate where Device memory is concerned.
   const miss = (tag: number, index: number): number[] => [
-    ...g(3), ...i32(MISS.zva), W.i32_and, W.i32_eqz, W.if, T.void, ...find(tag, table2, TLB.second), W.end,
+    ...g(3), ...i32(MISS.zva), W.i32_and, W.i32_eqz, W.if, T.void, ...find(tag, table2, TLB.second, regain), W.end,
     ...javascript(index),
   ];
   const hostOf = (tag: number, index: number): number[] => [...find(tag, table1, 0), ...miss(tag, index)];
@@ -300,8 +306,8 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     W.return_call_indirect, REGION_TYPE, 0,
   ];
   const functions: { name: string; type: number; locals: number[]; code: number[] }[] = [
-    { name: 'readMiss', type: TYPE.region, locals: [T.i32], code: miss(TLB.read, 0) }, // 6
-    { name: 'writeMiss', type: TYPE.region, locals: [T.i32], code: miss(TLB.write, 1) }, // 7
+    { name: 'readMiss', type: TYPE.region, locals: [T.i32, T.i32], code: miss(TLB.read, 0) }, // 6
+    { name: 'writeMiss', type: TYPE.region, locals: [T.i32, T.i32], code: miss(TLB.write, 1) }, // 7
     { name: 'commit', type: TYPE.frame, locals: [], code: commit }, // 8
     { name: 'nzcv', type: TYPE.nzcv, locals: [T.i64], code: nzcv }, // 9
     { name: 'lookup', type: TYPE.lookup, locals: [T.i32], code: lookup }, // 10
@@ -309,8 +315,8 @@ export function makeRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table
     { name: 'helper', type: TYPE.exit, locals: [], code: [...g(0), ...g(1), ...g(2), W.call, 5] }, // 12
     { name: 'leave', type: TYPE.region, locals: [], code: [...g(0), ...g(1), ...mem(W.i64_store, F.PC), ...i32(1)] }, // 13
     { name: 'enter', type: TYPE.frame, locals: [], code: enter }, // 14
-    { name: 'readHost', type: TYPE.region, locals: [T.i32], code: hostOf(TLB.read, 0) }, // 15
-    { name: 'writeHost', type: TYPE.region, locals: [T.i32], code: hostOf(TLB.write, 1) }, // 16
+    { name: 'readHost', type: TYPE.region, locals: [T.i32, T.i32], code: hostOf(TLB.read, 0) }, // 15
+    { name: 'writeHost', type: TYPE.region, locals: [T.i32, T.i32], code: hostOf(TLB.write, 1) }, // 16
     { name: 'jump', type: TYPE.region, locals: [], code: jump }, // 17
     { name: 'store', type: TYPE.store, locals: [T.i32], code: store }, // 18
     { name: 'load', type: TYPE.load, locals: [T.i32], code: load }, // 19

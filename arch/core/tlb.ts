@@ -155,6 +155,19 @@ export class Slot implements SlotKey {
     this.blockShifts |= 1 << Math.min(shift, 31);
   }
 
+  /** The host address of an address that may be read, or written, as the TLB has it; 0 where it has not. */
+  hostOf(vaHi: number, vaLo: number, write: boolean): number {
+    const { i32 } = this;
+    const tag = vaLo & ~0xfff;
+    const field = write ? 2 : 0;
+    let entry = this.place(vaLo >>> 12);
+    if (i32[entry + field] !== tag || i32[entry + field + 1] !== vaHi) {
+      entry = this.secondPlace(vaLo >>> 12);
+      if (i32[entry + field] !== tag || i32[entry + field + 1] !== vaHi) return 0;
+    }
+    return (vaLo + i32[entry + 4]!) >>> 0;
+  }
+
   /** Whether the first table has a page. @param page low 20 bits of its number */
   holds(page: number): boolean {
     const entry = this.place(page);

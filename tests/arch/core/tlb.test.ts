@@ -56,6 +56,29 @@ describe('the TLB', () => {
     expect(core.stats.tlbMisses).toBeLessThan(20);
   });
 
+  test.each([false, true])(
+    'gives a page its place in the first table back when it is used (optimized: %s)',
+    (optimized) => {
+      const core = makeCore();
+      if (optimized) core.code.eager = () => true;
+      const page = RAM + (1 << 20);
+      run(
+        core,
+        `
+        mov x0, #${page}
+        mov x1, #${TLB.entries * 4096}
+        add x1, x1, x0
+        ldr x3, [x0]
+        ldr x4, [x1]
+        ldr x5, [x0]
+        hlt #0`,
+      );
+      const entry = core.i32[(core.ownFrame + F.TLB) >>> 2]! + ((page >>> 12) % TLB.entries) * TLB.entrySize;
+      expect(core.i32[entry >>> 2]).toBe(page);
+      expect(core.stats.tlbMisses).toBe(2);
+    },
+  );
+
   test('drops all of a block of stage 1 that stage 2 maps in pages, by any address in it (D8.14)', () => {
     const core = makeCore();
     const set = (at: number, value: bigint): bigint => (core.i64[(core.ownFrame + at) >> 3] = value);
