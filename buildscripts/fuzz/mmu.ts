@@ -148,8 +148,14 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
       else if (elsewhere === 1 && !alone)
         x[n] = BigInt.asUintN(64, HIGH) + ((vas[n]! & 0xf_ffffn) | BigInt(AREA - RAM)) + 8n;
     }
+    // TBI of either half, and tags.
+    const tagged = [r.once(3), !alone && r.once(3)];
+    for (let n = 0; n < 8; n++)
+      if (tagged[Number((x[n]! >> 55n) & 1n)]! && r.once(2))
+        x[n] = (x[n]! & ((1n << 56n) - 1n)) | (BigInt(r.below(256)) << 56n);
     for (let n = 8; n < 26; n++) x[n] = r.u64();
     x[FUEL] = BigInt(4 + r.below(20));
+    const tbi = (tagged[0]! ? 1n << 37n : 0n) | (tagged[1]! ? 1n << 38n : 0n);
     const hafdbs = (BigInt(r.below(2)) << 39n) | (BigInt(r.below(2)) << 40n);
     // As many bits of an ASID as count.
     const asids = trees.map((_, n) => BigInt(identifier(r, n) & (wide ? 0xffff : 0xff)));
@@ -184,8 +190,14 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
         // RES1; and UCI, SPAN or not, nTWE, nTWI, DZE, UCT, UMA.
         sctlr: options | (alone ? 0x30c5_0830n : 0x3455_ca00n | (r.once(2) ? 1n << 23n : 0n)),
         tcr: alone
-          ? // HA and HD, HPD; PS.
-            BigInt(64 - bits) | 0x8080_3500n | tg0 | (2n << 16n) | (hafdbs >> 18n) | (r.once(8) ? 1n << 24n : 0n)
+          ? // TBI, HA and HD, HPD; PS.
+            BigInt(64 - bits) |
+            0x8080_3500n |
+            tg0 |
+            (2n << 16n) |
+            (tbi >> 17n) |
+            (hafdbs >> 18n) |
+            (r.once(8) ? 1n << 24n : 0n)
           : BigInt(64 - bits) |
             0x3500n |
             tg0 |
@@ -195,6 +207,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
             (2n << 32n) |
             (wide ? 1n << 36n : 0n) |
             hafdbs |
+            tbi |
             // HPD0, EPD0, E0PD0.
             (r.once(8) ? 1n << 41n : 0n) |
             (r.once(40) ? 1n << 7n : 0n) |
@@ -317,7 +330,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
     };
     without('hcr', 1n);
     if ((c.registers.hcr & TGE) === 0n) without('hcr', E2H);
-    for (const b of [39n, 40n, 41n]) without('tcr', 1n << b);
+    for (const b of [37n, 38n, 39n, 40n, 41n]) without('tcr', 1n << b);
     for (const b of [1n, 19n]) without('sctlr', 1n << b);
     for (const b of [21n, 22n]) without('vtcr', 1n << b);
     if (c.spsr & 0xc00000) tries.push({ ...c, spsr: c.spsr & ~0xc00000 });
