@@ -30,6 +30,8 @@ export interface Setting {
   readonly tables: Tables;
   /** Offsets of the first tables of each address space, and its ASID. */
   readonly spaces: readonly { readonly root: number; readonly asid: bigint }[];
+  /** The upper bits of their addresses: TTBR1's half, or 0. */
+  readonly half: bigint;
   /** VTTBR_EL2 of each stage 2. */
   readonly vttbrs: readonly bigint[];
   /** TCR_EL1.{HA,HD}, in place. */
@@ -52,6 +54,9 @@ export const ttbr = (space: { root: number; asid: bigint }): bigint => BigInt(AR
 
 /** X0 to X7 are addresses, X8 to X10 the items', X11 to X23 data, X24 the sum of PAR_EL1, X25 scratch. */
 const [ARGUMENT, ADDRESS, DESCRIPTOR, SUM, SCRATCH] = [8, 9, 10, 24, 25] as const;
+
+/** Counts down with each exception. */
+export const FUEL = 28;
 
 /** HVC's of mmu.S: a store, another VTTBR_EL2, an invalidation of stage 2 (16 of them), AT S12E* (4). */
 const HVC = { STORE: 1, VTTBR: 3, STAGE2: 0x10, AT: 0x20 } as const;
@@ -164,10 +169,7 @@ export class Programs {
         if (r.once(7)) return this.aligned(base, rt, 0xc89ffc00);
         return [at(r.pick([0xf9000000, 0x39000000, 0x79000000, 0xf8003000, 0xf8000800, 0x38000800, 0xb9000000]))];
       case 6:
-        // LDADD, SWP, CAS. QEMU makes them of a read and a write: with stage 2 it may find a fault of the read there before stage
-        // 1's of the write, with TCR_EL1.HA it sets the access flag where the write faults. With two cores it gets WnR wrong.
-        if (s.oracle.device || s.vttbrs.length > 0 || s.hafdbs !== 0n) return undefined;
-        return this.aligned(base, rt, r.pick([0xf8200000, 0xf8208000, 0xc8a07c00]) | ((rt === 11 ? 12 : 11) << 16));
+        return this.atomic(base, rt);
       case 7:
         return this.translation(base);
       case 8:
@@ -186,7 +188,8 @@ export class Programs {
           0xd69f03e0,
         ];
       case 10:
-        if (s.spaces.length > 1 && r.once(2)) return [...mov(ADDRESS, ttbr(r.pick(s.spaces))), 0xd5182009, ISB];
+        if (s.spaces.length > 1 && r.once(2))
+          return [...mov(ADDRESS, ttbr(r.pick(s.spaces))), s.half === 0n ? 0xd5182009 : 0xd5182029, ISB];
         return s.tables.places.length === 0 ? undefined : this.change(r.pick(s.tables.places), rt);
       case 11:
         if (s.vttbrs.length === 0) return undefined;
@@ -200,6 +203,28 @@ export class Programs {
   private aligned(base: number, rt: number, word: number): number[] {
     if (!this.s.oracle.device && this.r.once(4)) return [(word | (base << 5) | rt) >>> 0];
     return [(0x927df000 | (base << 5) | SCRATCH) >>> 0, (word | (SCRATCH << 5) | rt) >>> 0];
+  }
+
+  /**
+   * LDADD, SWP, CAS. QEMU makes them of a read and a write: with stage 2 it may find a fault of the read there before stage 1's of
+   * the write, with TCR_EL1.HA it sets the access flag where the write faults. Then a store comes first, and they only where it
+   * cost no fuel. With two cores QEMU gets WnR wrong.
+   */
+  private atomic(base: number, rt: number): number[] | undefined {
+    const { r, s } = this;
+    if (s.oracle.device) return undefined;
+    const rs = rt === 11 ? 12 : 11;
+    const word = r.pick([0xf8200000, 0xf8208000, 0xc8a07c00]) | (rs << 16);
+    if (s.vttbrs.length === 0 && s.hafdbs === 0n) return this.aligned(base, rt, word);
+    return [
+      0x927df000 | (base << 5) | SCRATCH,
+      // Before, RT is the fuel; STR of what CAS compares with, or not.
+      0xaa0003e0 | (FUEL << 16) | rt,
+      0xf9000000 | (SCRATCH << 5) | (r.once(2) ? rs : 13),
+      0xcb000000 | (FUEL << 16) | (rt << 5) | rt,
+      0xb5000000 | (2 << 5) | rt,
+      word | (SCRATCH << 5) | rt,
+    ].map((w) => w >>> 0);
   }
 
   /** AT, and PAR_EL1 into the sum. */
@@ -284,7 +309,8 @@ export class Programs {
   private invalidate(place: Place): number[] {
     const { r, s } = this;
     const [single, many] = r.pick(s.oracle.v8_5 ? DOMAINS : DOMAINS.slice(1));
-    const page = (place.address >> 12n) & 0xfff_ffff_ffffn;
+    const address = s.half | place.address;
+    const page = (address >> 12n) & 0xfff_ffff_ffffn;
     const each = (argument: bigint, words: readonly number[]): number[] =>
       s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
     const { granule } = place.tree;
@@ -293,7 +319,7 @@ export class Programs {
       // ALLE2, VAE2, VALE2, RVAE2, RVALE2.
       const kinds = byAddress ? (s.oracle.v8_5 ? 3 : 2) : 1;
       const kind = r.below(kinds);
-      const argument = kind === 2 ? range(r, granule, place.address) : page;
+      const argument = kind === 2 ? range(r, granule, address) : page;
       const op = kind === 0 ? tlbi(4, single, 0) : tlbi(4, kind === 2 ? many : single, r.pick([1, 5]));
       return [...mov(ARGUMENT, argument), op, DSB, ISB];
     }
@@ -314,14 +340,14 @@ export class Programs {
       // RVAAE1, RVAALE1, RVAE1, RVALE1.
       if (s.oracle.v8_5)
         ways.push(
-          () => [...mov(ARGUMENT, range(r, granule, place.address)), tlbi(0, many, r.pick([3, 7]))],
-          () => each(range(r, granule, place.address), [tlbi(0, many, r.pick([1, 5]))]),
+          () => [...mov(ARGUMENT, range(r, granule, address)), tlbi(0, many, r.pick([3, 7]))],
+          () => each(range(r, granule, address), [tlbi(0, many, r.pick([1, 5]))]),
         );
       // VAE2, VALE2, RVAE2, RVALE2.
       if (host && s.oracle.vae2)
         ways.push(
           () => each(page, [tlbi(4, single, r.pick([1, 5]))]),
-          ...(s.oracle.v8_5 ? [() => each(range(r, granule, place.address), [tlbi(4, many, r.pick([1, 5]))])] : []),
+          ...(s.oracle.v8_5 ? [() => each(range(r, granule, address), [tlbi(4, many, r.pick([1, 5]))])] : []),
         );
     }
     // A table's limits are in global translations too.

@@ -1,8 +1,8 @@
 // Runs programs at EL1 and EL0, as a host at EL2 and EL0, or at EL2, under random translation tables. The code and the vectors of EL1
-// are in TTBR1's half, the accesses in TTBR0's; a host's harness is in TTBR1's half too while its program runs. Exceptions are
-// noted in X27, cost a unit of X28, and return to the next instruction, or where a fetch aborted to X30. HVC #1 stores X10 at
-// physical address X9, #3 makes X9 VTTBR_EL2, #0x10 on are invalidations of stage 2, #0x20 on AT S12E* of X9, #0x7ff ends a
-// case. X26–X30 are the harness's. Addresses: mmu.ts.
+// are in TTBR1's half and the accesses in TTBR0's, or at EL1 the other way round; a host's harness is in TTBR1's half too while its
+// program runs. Exceptions are noted in X27, cost a unit of X28, and return to the next instruction, or where a fetch aborted to X30.
+// HVC #1 stores X10 at physical address X9, #3 makes X9 VTTBR_EL2, #0x10 on are invalidations of stage 2, #0x20 on AT S12E* of X9,
+// #0x7ff ends a case. X26–X30 are the harness's. Addresses: mmu.ts.
 
 #include "common.S"
 

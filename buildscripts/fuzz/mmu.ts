@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { CASES, HARNESS, RAM, RESULTS, STATES, TABLES, TEMPLATE } from './layout.ts';
 import { assemble as assembleHarness, type Machine, type Part, type Qemu } from './machines.ts';
-import { Programs, pstate, ttbr, type MmuItem, type Oracle, type Regime } from './mmu-program.ts';
+import { FUEL, Programs, pstate, ttbr, type MmuItem, type Oracle, type Regime } from './mmu-program.ts';
 import { AREA, AREA_BYTES, CODE, DATA_BYTES, DATA_PAGES, STAGE1, STAGE2, Tables } from './mmu-tables.ts';
 import type { Random } from './random.ts';
 import { disassemble, shorter, type Fuzzer } from './shrink.ts';
@@ -59,7 +59,6 @@ const RESULT_NAMES: readonly (readonly [string, number])[] = [
   ['data and tables', AT.crc],
 ];
 
-const FUEL = 28;
 const RET = 0xd65f03c0;
 const HVC_END = 0xd400ffe2;
 const TGE = 1n << 27n;
@@ -69,11 +68,11 @@ const FWB = 1n << 46n;
 export interface MmuCase {
   items: readonly MmuItem[];
   x: BigUint64Array;
-  /** SCTLR_ELx, TCR_ELx, TTBR0_ELx, MAIR_ELx of the case's regime; HCR_EL2, VTCR_EL2, VTTBR_EL2. */
-  registers: { sctlr: bigint; tcr: bigint; ttbr0: bigint; mair: bigint; hcr: bigint; vtcr: bigint; vttbr: bigint };
+  /** SCTLR_ELx, TCR_ELx, TTBRn_ELx, MAIR_ELx of the case's regime; HCR_EL2, VTCR_EL2, VTTBR_EL2. */
+  registers: Record<'sctlr' | 'tcr' | 'ttbr0' | 'ttbr1' | 'mair' | 'hcr' | 'vtcr' | 'vttbr', bigint>;
   spsr: number;
-  /** The program and EL1's vectors are in TTBR1's half; else at their physical addresses. */
-  high: boolean;
+  /** What is added to the physical addresses of the program and of EL1's vectors. */
+  base: bigint;
   /** Descriptors by offset in the area. */
   tables: ReadonlyMap<number, bigint>;
   /** Bytes of the area in use. */
@@ -108,6 +107,8 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
     const stage2 = regime === 'EL1&0' && r.once(2);
     // Stage 1 is off, with HCR_EL2.DC.
     const flat = stage2 && r.once(10);
+    // The random tables are TTBR1_EL1's, and the program's TTBR0_EL1's.
+    const upper = regime === 'EL1&0' && !flat && r.once(4);
     const fwb = stage2 && this.oracle.v8_5 && r.once(4);
     const wide = r.once(2);
     const spaces = alone || r.once(2) ? 1 : 2;
@@ -120,6 +121,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
     if (alone) tables.keep(trees[0]!);
     const vas: bigint[] = [];
     const first = tables.address(trees[0]!, 0);
+    const half = upper ? BigInt.asUintN(64, -1n << BigInt(bits)) : 0n;
     const same = (1n << BigInt(Math.min(30, bits))) - 1n;
     for (let n = 0; n < 8; n++) {
       const page = r.below(DATA_PAGES);
@@ -141,12 +143,12 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
 
     const x = new BigUint64Array(29);
     for (let n = 0; n < 8; n++) {
-      x[n] = vas[n]! | BigInt(this.offset(r, device));
-      // Neither half's, or data in TTBR1's half, where EL0 has nothing and EL1 may read.
+      x[n] = half | vas[n]! | BigInt(this.offset(r, device));
+      // Neither half's, or data in the program's half, where EL0 has nothing and EL1 may read.
       const elsewhere = flat ? -1 : r.below(24);
       if (elsewhere === 0) x[n]! ^= 1n << BigInt(48 + r.below(16));
       else if (elsewhere === 1 && !alone)
-        x[n] = BigInt.asUintN(64, HIGH) + ((vas[n]! & 0xf_ffffn) | BigInt(AREA - RAM)) + 8n;
+        x[n] = (upper ? 0n : HIGH) + ((vas[n]! & 0xf_ffffn) | BigInt(AREA - RAM)) + 8n;
     }
     // TBI of either half, and tags.
     const tagged = [r.once(3), !alone && r.once(3)];
@@ -163,6 +165,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
       regime,
       tables,
       spaces: trees.map((tree, n) => ({ root: tree.root, asid: asids[n]! })),
+      half,
       vttbrs,
       hafdbs,
       flushed: device && stage2,
@@ -182,37 +185,31 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
       // A and WXN now and then. SPINTMASK: no PSTATE.ALLINT.
       (1n << 62n) | (r.once(8) ? 1n << 1n : 0n) | (r.once(8) ? 1n << 19n : 0n) | 0x1004n | (flat ? 0n : 1n);
     const tg0 = { 12: 0n, 14: 2n, 16: 1n }[granule] << 14n;
+    const tg1 = { 12: 2n, 14: 1n, 16: 3n }[granule] << 30n;
+    const size = BigInt(64 - bits);
     return {
       items,
       x,
-      high: !flat && !alone,
+      base: upper ? -BigInt(RAM) : flat || alone ? 0n : HIGH - BigInt(RAM),
       registers: {
         // RES1; and UCI, SPAN or not, nTWE, nTWI, DZE, UCT, UMA.
         sctlr: options | (alone ? 0x30c5_0830n : 0x3455_ca00n | (r.once(2) ? 1n << 23n : 0n)),
         tcr: alone
           ? // TBI, HA and HD, HPD; PS.
-            BigInt(64 - bits) |
-            0x8080_3500n |
-            tg0 |
-            (2n << 16n) |
-            (tbi >> 17n) |
-            (hafdbs >> 18n) |
-            (r.once(8) ? 1n << 24n : 0n)
-          : BigInt(64 - bits) |
-            0x3500n |
-            tg0 |
-            (25n << 16n) |
-            (0x35n << 24n) |
-            (2n << 30n) |
+            size | 0x8080_3500n | tg0 | (2n << 16n) | (tbi >> 17n) | (hafdbs >> 18n) | (r.once(8) ? 1n << 24n : 0n)
+          : // With A1 for TTBR1's tables.
+            (upper ? 25n | (size << 16n) | (1n << 22n) | tg1 : size | tg0 | (25n << 16n) | (2n << 30n)) |
+            0x3500_3500n |
             (2n << 32n) |
             (wide ? 1n << 36n : 0n) |
             hafdbs |
             tbi |
-            // HPD0, EPD0, E0PD0.
-            (r.once(8) ? 1n << 41n : 0n) |
-            (r.once(40) ? 1n << 7n : 0n) |
-            (this.oracle.v8_5 && r.once(20) ? 1n << 55n : 0n),
-        ttbr0: ttbr(setting.spaces[0]!),
+            // HPDn, EPDn, E0PDn.
+            (r.once(8) ? 1n << (upper ? 42n : 41n) : 0n) |
+            (r.once(40) ? 1n << (upper ? 23n : 7n) : 0n) |
+            (this.oracle.v8_5 && r.once(20) ? 1n << (upper ? 56n : 55n) : 0n),
+        ttbr0: upper ? BigInt(TABLES) : ttbr(setting.spaces[0]!),
+        ttbr1: upper ? ttbr(setting.spaces[0]!) : BigInt(TABLES),
         mair: this.mair(r, device),
         hcr:
           (1n << 31n) |
@@ -281,13 +278,11 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
       put(208, 0n);
       put(216, c.x[FUEL]!);
       const { registers } = c;
-      for (const name of ['sctlr', 'tcr', 'ttbr0', 'mair', 'hcr', 'vtcr', 'vttbr'] as const)
+      for (const name of ['sctlr', 'tcr', 'ttbr0', 'ttbr1', 'mair', 'hcr', 'vtcr', 'vttbr'] as const)
         put(AT[name], registers[name]);
-      put(AT.ttbr1, BigInt(TABLES));
       put(AT.spsr, BigInt(c.spsr));
-      const base = c.high ? HIGH - BigInt(RAM) : 0n;
-      put(AT.elr, base + BigInt(CODE + n * CODE_BYTES));
-      put(AT.vbar, base + BigInt(VECTORS1));
+      put(AT.elr, c.base + BigInt(CODE + n * CODE_BYTES));
+      put(AT.vbar, c.base + BigInt(VECTORS1));
       put(AT.pairs, BigInt(PAIRS + pair));
       put(AT.count, BigInt(c.tables.size));
       put(AT.length, BigInt(Math.ceil(c.length / 64) * 64));
@@ -330,7 +325,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
     };
     without('hcr', 1n);
     if ((c.registers.hcr & TGE) === 0n) without('hcr', E2H);
-    for (const b of [37n, 38n, 39n, 40n, 41n]) without('tcr', 1n << b);
+    for (const b of [37n, 38n, 39n, 40n, 41n, 42n]) without('tcr', 1n << b);
     for (const b of [1n, 19n]) without('sctlr', 1n << b);
     for (const b of [21n, 22n]) without('vtcr', 1n << b);
     if (c.spsr & 0xc00000) tries.push({ ...c, spsr: c.spsr & ~0xc00000 });
