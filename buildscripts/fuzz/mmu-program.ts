@@ -32,6 +32,8 @@ export interface Setting {
   readonly spaces: readonly { readonly root: number; readonly asid: bigint }[];
   /** The upper bits of their addresses: TTBR1's half, or 0. */
   readonly half: bigint;
+  /** Some addresses are tagged. */
+  readonly tagged: boolean;
   /** VTTBR_EL2 of each stage 2. */
   readonly vttbrs: readonly bigint[];
   /** TCR_EL1.{HA,HD}, in place. */
@@ -320,7 +322,9 @@ export class Programs {
       const kinds = byAddress ? (s.oracle.v8_5 ? 3 : 2) : 1;
       const kind = r.below(kinds);
       const argument = kind === 2 ? range(r, granule, address) : page;
-      const op = kind === 0 ? tlbi(4, single, 0) : tlbi(4, kind === 2 ? many : single, r.pick([1, 5]));
+      // QEMU's VAE2 and VALE2, unlike their IS and OS forms, leave what it has by a tagged address (DDI 0487, TLBI VAE2).
+      const near = s.tagged && kind === 1 && single === 7 ? 3 : single;
+      const op = kind === 0 ? tlbi(4, single, 0) : tlbi(4, kind === 2 ? many : near, r.pick([1, 5]));
       return [...mov(ARGUMENT, argument), op, DSB, ISB];
     }
     const host = s.regime === 'EL2&0';

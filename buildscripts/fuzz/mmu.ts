@@ -166,6 +166,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
       tables,
       spaces: trees.map((tree, n) => ({ root: tree.root, asid: asids[n]! })),
       half,
+      tagged: tbi !== 0n,
       vttbrs,
       hafdbs,
       flushed: device && stage2,

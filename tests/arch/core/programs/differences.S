@@ -508,6 +508,23 @@ stages:
 1:  bl      el2_off
     print   x19
 
+//# TLBI VAE2 reaches what a tagged address has brought into the TLB (TLBI VAE2: VA[55:12]); QEMU leaves that alone
+//= 96000005
+    setreg  tcr_el2, 0x80923519             // TBI
+    bl      el2_on
+    ldr     x24, =0x100000080000000
+    ldr     x3, [x24]
+    entry   stage1, 2, 0
+    dsb     sy
+    ldr     x2, =0x80000
+    tlbi    vae2, x2
+    dsb     sy
+    isb
+    resume_at 1f
+    ldr     x3, [x24]
+1:  bl      el2_off
+    print   x19
+
 //# TLBI by an address reaches all pages of the block that has it (D8.14, TLB maintenance); QEMU's jump cache keeps them
 //= 8600000d
     setreg  tcr_el2, 0x80823519
