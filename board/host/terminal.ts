@@ -22,7 +22,11 @@ export class Terminal {
     this.#setRaw(false);
     process.kill(process.pid, 'SIGSTOP');
   };
-  readonly #resume = (): void => this.#setRaw(this.#raw);
+  // The shell has set the terminal to its liking meanwhile, which the host's runtime does not know: it believes in raw mode.
+  readonly #resume = (): void => {
+    this.#setRaw(false);
+    this.#setRaw(this.#raw);
+  };
   readonly #onSignal: ReadonlyMap<NodeJS.Signals, () => void>;
 
   constructor(input: ReadStream = process.stdin, output: WriteStream = process.stdout) {

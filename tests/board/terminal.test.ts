@@ -37,6 +37,11 @@ describe('the terminal is as it was', () => {
     });
   });
 
+  test('and raw again when the process goes on after a stop, also one that it could not see', async () => {
+    const body = `terminal.raw(); setTimeout(() => process.exit(), 60_000); process.on('SIGCONT', () => process.exit(7));`;
+    expect(await run(body, 'SIGCONT')).toEqual({ log: 'raw cooked raw cooked ', code: 7, signal: null });
+  });
+
   test('after restoring by hand, once', async () => {
     expect((await run('terminal.raw(); terminal.restore(); terminal.restore();')).log).toBe('raw cooked ');
   });
