@@ -76,9 +76,6 @@ export const MISS = {
   offsetShift: 21,
 } as const;
 
-/** log2 of the number of entries of a jump cache. */
-const JUMP_BITS = 14;
-
 /**
  * A software TLB: two tables of entries of 32 bytes, each direct mapped by virtual page. Translated code looks into the first
  * one, by the page's number; the second, by `page ^ page >> 9`, holds what the first has lost to another page.
@@ -93,6 +90,9 @@ export const TLB = {
   hashShift: 9,
   bytes: 2 * 1024 * 32,
 } as const;
+
+/** log2 of the number of entries of a jump cache. */
+const JUMP_BITS = 14;
 
 /**
  * A jump cache: entries of 16 bytes, PC (i64) and table index (i32). An address's entry is at the byte `(low word × factor)

@@ -937,15 +937,15 @@ export class Core implements Processor, CoreState {
   }
 
   /**
-   * Enters what has been translated, and where memory is walked through from page to page, the next pages as well, as any
-   * translation may be cached before it is used (D8.16.1).
+   * Enters what has been translated, and where memory is walked through from page to page, the next pages as well: a TLB may
+   * hold any translation before it is used.
    */
   private fillTlb(slot: Slot, hi: number, lo: number, host: number): void {
     const { mmu } = this;
     const writable = mmu.writable && mmu.readable;
     const pageHost = host & ~0xfff;
     slot.fill(hi, lo, pageHost, mmu.readable, writable, mmu.blockShift);
-    if (!slot.holds((lo >>> 12) - 1) || this.debug.watching !== '') return;
+    if (!slot.hasPage((lo >>> 12) - 1) || this.debug.watching !== '') return;
     const { ram } = this.bus;
     const count = Math.min(RUN, 0xfffff - (lo >>> 12));
     for (let n = 1; n <= count; n++) {

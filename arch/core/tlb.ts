@@ -169,7 +169,7 @@ export class Slot implements SlotKey {
   }
 
   /** Whether the first table has a page. @param page low 20 bits of its number */
-  holds(page: number): boolean {
+  hasPage(page: number): boolean {
     const entry = this.place(page);
     return this.i32[entry + 6] === page && (this.i32[entry] !== -1 || this.i32[entry + 2] !== -1);
   }
