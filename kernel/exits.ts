@@ -11,6 +11,7 @@ import { STATE, THREAD, VCPU } from './layout.ts';
 import { copyWord, setResult, setWord, wordAddress } from './message.ts';
 import { block, makeReady, rotate, setTimer } from './scheduler.ts';
 import { raiseFault } from './ipc.ts';
+import { serveLines } from './vcpu-lines.ts';
 
 /** ESR_ELx.ISS of data aborts (DDI 0487, D17.2.37). */
 const ISS = { ISV: 1 << 24, SAS_SHIFT: 22, SRT_SHIFT: 16, WNR: 1 << 6, CM: 1 << 8, EXTERNAL: 0x10 } as const;
@@ -24,7 +25,7 @@ function classOf(esr: number): number {
   return esr >>> 26;
 }
 
-/** A synchronous exception from a VCPU: WFI and WFE are served here, all else is an exit. */
+/** A synchronous exception from a VCPU: WFI, WFE and what is trapped for the kernel's own sake are served here, all else is an exit. */
 export function takeExit(k: Context, thread: number): void {
   const frame = frameOf(k, thread);
   const esr = read32(k, frame + SR.ESR_EL2);
@@ -39,6 +40,7 @@ export function takeExit(k: Context, thread: number): void {
     case EC.SMC:
       return raiseFault(k, thread, Exit.SMC);
     case EC.SYSREG:
+      if (serveLines(k, frame - VCPU.FRAME, esr)) return;
       return raiseFault(k, thread, Exit.SYSREG);
     case EC.DATA_ABORT_LOWER:
     case EC.INSTRUCTION_ABORT_LOWER:

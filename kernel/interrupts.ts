@@ -148,8 +148,13 @@ export function takeInterrupts(k: Context, vcpuThread: number): void {
   }
 }
 
-function deactivate(k: Context, intid: number): void {
+export function deactivate(k: Context, intid: number): void {
   k.processor.gicWrite(ICC.DIR, BigInt(intid));
+}
+
+/** Whether one of this core's private interrupts was taken and is not deactivated. */
+export function isActive(k: Context, intid: number): boolean {
+  return ((mmioRead(k, bank(k, intid) + BANK.ISACTIVER) >>> intid) & 1) !== 0;
 }
 
 function deliver(k: Context, intid: number): void {

@@ -14,6 +14,7 @@ import { switchPpis } from './interrupts.ts';
 import { suspend } from './ipc.ts';
 import { CORE, SPACE, STATE, THREAD, VCPU } from './layout.ts';
 import { setWord, setWordNumber, word, wordAddress } from './message.ts';
+import { levels, watchLines } from './vcpu-lines.ts';
 import { CPTR_NO_TRAP, leaveFrame, readRegisters, setInnerSlot, writeRegisters } from './thread.ts';
 
 const bit = (n: number): number => 2 ** n;
@@ -141,6 +142,7 @@ function inject(k: Context, caller: number, vcpu: number): ErrorCode {
     }
   }
   setLr(context, n, low, high);
+  watchLines(k, vcpu);
   setWord(k, caller, 0, n);
   interruptChanged(k, vcpu);
   return Err.OK;
@@ -156,13 +158,14 @@ function interruptChanged(k: Context, vcpu: number): void {
 function list(k: Context, caller: number, vcpu: number): ErrorCode {
   const context = { i32: k.i32, frame: vcpu + VCPU.FRAME };
   const words = [LIST_REGISTERS, misr(context), eisr(context), elrsr(context)];
-  if (wordAddress(k, caller, words.length + LIST_REGISTERS - 1) === 0) return Err.INVALID_ARGUMENT;
+  if (wordAddress(k, caller, LIST_WORDS - 1) === 0) return Err.INVALID_ARGUMENT;
   words.forEach((value, i) => setWordNumber(k, caller, i, value));
   for (let n = 0; n < LIST_REGISTERS; n++) setWord(k, caller, words.length + n, lrLow(context, n), lrHigh(context, n));
+  setWordNumber(k, caller, LIST_WORDS - 1, levels(k, vcpu));
   return Err.OK;
 }
 /** Words of the answer to VCPU_LIST. */
-export const LIST_WORDS = 4 + LIST_REGISTERS;
+export const LIST_WORDS = 4 + LIST_REGISTERS + 1;
 
 /** Operations on a VCPU capability. */
 export function invokeVcpu(k: Context, caller: number, slot: number, op: number, length: number): ErrorCode {

@@ -40,6 +40,8 @@ interface Lists {
   stale: boolean;
   /** ICH_HCR_EL2.UIE is set. */
   underflow: boolean;
+  /** Levels of the VCPU's own interrupts when the kernel was last asked, a bit by INTID. */
+  levels: number;
   /** Physical interrupts by virtual INTID: IRQ capabilities. */
   readonly hardware: Map<number, number>;
 }
@@ -74,6 +76,7 @@ export class VGic {
       dirty: false,
       stale: false,
       underflow: false,
+      levels: 0,
       hardware: new Map(),
     }));
     // Only for its SGI registers. Which groups are enabled is between the guest and its virtual CPU interface.
@@ -185,11 +188,13 @@ export class VGic {
 
   /** Asks the kernel for the states of what is listed, and frees what the guest is done with. */
   *#gather(env: ServiceEnv, cpu: number): Entry<void> {
-    const { vcpu, intid, state, hardware } = this.#lists[cpu]!;
-    if (intid.every((listed) => listed === FREE)) return;
+    const lists = this.#lists[cpu]!;
+    const { vcpu, intid, state, hardware } = lists;
+    if (intid.every((listed) => listed === FREE) && ![...hardware.keys()].some((n) => this.#model.line(n, cpu))) return;
     yield* call(env, vcpu, Op.VCPU_LIST);
     const there = env.word(0);
     for (let n = 0; n < intid.length; n++) state[n] = n < there ? env.wordHigh(4 + n) >>> 30 : 0;
+    lists.levels = env.wordLow(4 + there);
     for (let n = 0; n < intid.length; n++) {
       const listed = intid[n]!;
       if (listed === FREE || state[n] !== LrState.INVALID) continue;
@@ -197,17 +202,23 @@ export class VGic {
       if (hardware.has(listed)) this.#model.setLine(listed, false, cpu);
       yield* this.#clear(env, cpu, n);
     }
+    for (const [physical, irq] of hardware) {
+      if (intid.includes(physical) || !this.#model.line(physical, cpu) || (lists.levels >>> physical) & 1) continue;
+      // Its cause went away while it could not be listed.
+      this.#model.setLine(physical, false, cpu);
+      yield* ackIrq(env, irq);
+    }
   }
 
   /** Gives the model back the states that are in list registers, as `state` says. */
   #takeBack(cpu: number): void {
-    const { intid, state, hardware } = this.#lists[cpu]!;
+    const { intid, state, hardware, levels } = this.#lists[cpu]!;
     const model = this.#model;
     for (let n = 0; n < intid.length; n++) {
       const listed = intid[n]!;
       if (listed === FREE) continue;
-      // Taken, a physical interrupt is pending again only when it has come again.
-      if (hardware.has(listed) && state[n] === LrState.ACTIVE) model.setLine(listed, false, cpu);
+      // Taken, it is pending as well while its line is high.
+      if (hardware.has(listed)) model.setLine(listed, ((levels >>> listed) & 1) !== 0, cpu);
       if ((state[n]! & LrState.PENDING) !== 0 && !model.isPending(listed, cpu)) model.setPending(listed, true, cpu);
       if ((state[n]! & LrState.ACTIVE) !== 0) model.setActive(listed, true, cpu);
     }
@@ -221,7 +232,9 @@ export class VGic {
       const intid = lists.intid[n]!;
       if (intid === FREE) continue;
       const active = model.isActive(intid, cpu);
-      const pending = model.isPending(intid, cpu) && this.#deliverable(intid, cpu);
+      // With HW = 1 there is no pending and active (IHI 0069, 12.4.6): deactivated, it comes again.
+      const both = active && lists.hardware.has(intid);
+      const pending = model.isPending(intid, cpu) && this.#deliverable(intid, cpu) && !both;
       const before = lists.state[n]!;
       if (active || pending) {
         yield* this.#put(env, cpu, n, (pending ? LrState.PENDING : 0) | (active ? LrState.ACTIVE : 0));

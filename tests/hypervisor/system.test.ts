@@ -30,6 +30,12 @@ describe('a virtual machine', () => {
     expect(text()).toBe('oooabpm\n');
   });
 
+  it('has an interrupt of its timer or its performance monitors pending as long as the cause stands, and not after it', async () => {
+    const { end, text } = start('levels');
+    expect((await end).reason).toBe('poweroff');
+    expect(text()).toBe('tpTPvm\n');
+  });
+
   it('gets the exceptions that hardware would give it for what it may not do', async () => {
     const { end, text } = start('faults');
     expect((await end).reason).toBe('poweroff');

@@ -20,6 +20,8 @@ export class FakeVcpus implements ServiceEnv {
   /** Physical interrupts that were deactivated (IRQ_ACK, or by a guest through its list register). */
   readonly physical = new InterruptController({ cpus: 1, spis: 32 });
   readonly contexts: V.GicContext[];
+  /** Levels of the VCPUs' own interrupts, a bit by INTID. */
+  levels = 0;
   readonly #count: number;
   readonly #registers = new BigUint64Array(31);
   readonly #words = new BigUint64Array(120);
@@ -68,6 +70,7 @@ export class FakeVcpus implements ServiceEnv {
         [this.#count, V.misr(c), V.eisr(c), this.#free(c)].forEach((word, i) => this.setWord(i, word));
         for (let n = 0; n < this.#count; n++)
           this.setWord(4 + n, (BigInt(V.lrHigh(c, n) >>> 0) << 32n) | BigInt(V.lrLow(c, n)));
+        this.setWord(4 + this.#count, this.levels);
         return Err.OK;
       case Op.VCPU_READ_REGISTERS:
         if (this.word(0) !== ICH_HCR_EL2) return Err.INVALID_ARGUMENT;

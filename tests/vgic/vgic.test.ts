@@ -224,6 +224,7 @@ describe('the virtual timer', () => {
   };
   /** The physical interrupt comes: active, and the VMM is told. */
   const fire = (m: Machine): void => {
+    m.kernel.levels = 1 << VTIMER;
     m.kernel.physical.setActive(VTIMER, true, 0);
     m.vgic.hardwareInterrupt(0, VTIMER);
     m.settle();
@@ -273,10 +274,37 @@ describe('the virtual timer', () => {
     expect(m.kernel.physical.isActive(VTIMER, 0)).toBe(false);
   });
 
+  it('is no longer pending when its cause has gone while it was masked in the redistributor', () => {
+    const m = machine();
+    m.write(ICENABLER, 1 << VTIMER, 0);
+    fire(m);
+    expect(m.read(ISPENDR, 0)).toBe(1 << VTIMER);
+    m.kernel.levels = 0;
+    expect(m.read(ISPENDR, 0)).toBe(0);
+    expect(m.kernel.physical.isActive(VTIMER, 0)).toBe(false);
+    m.write(ISENABLER, 1 << VTIMER, 0);
+    expect(m.acknowledge()).toBe(SPURIOUS);
+    fire(m);
+    expect(m.acknowledge()).toBe(VTIMER);
+  });
+
+  it('is pending as well while it is active and its level is high, and comes when it is deactivated', () => {
+    const m = machine();
+    fire(m);
+    expect(m.acknowledge()).toBe(VTIMER);
+    expect([m.read(ISPENDR, 0), m.read(ISACTIVER, 0)]).toEqual([1 << VTIMER, 1 << VTIMER]);
+    m.kernel.levels = 0;
+    expect([m.read(ISPENDR, 0), m.read(ISACTIVER, 0)]).toEqual([0, 1 << VTIMER]);
+    m.end(VTIMER);
+    expect(m.kernel.physical.isActive(VTIMER, 0)).toBe(false);
+    expect(m.acknowledge()).toBe(SPURIOUS);
+  });
+
   it('is deactivated physically when the guest deactivates it at the redistributor', () => {
     const m = machine();
     fire(m);
     expect(m.acknowledge()).toBe(VTIMER);
+    m.kernel.levels = 0;
     m.write(ICACTIVER, 1 << VTIMER, 0);
     expect(m.kernel.physical.isActive(VTIMER, 0)).toBe(false);
   });
