@@ -3,8 +3,9 @@ import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
 import { accessSyndrome, elementSize } from './access-syndrome.ts';
-import { CodeCache } from './code-cache.ts';
+import type { CodeCache } from './code-cache.ts';
 import { Debug } from './debug.ts';
+import { Domain, type DomainMember } from './domain.ts';
 import {
   branchAddressHigh,
   dataAbort,
@@ -31,7 +32,7 @@ import { FP_HELPERS } from './helpers.ts';
 import { ACCESS, currentAsid, currentVmid, FSC, Mmu } from './mmu.ts';
 import { countEvent, countPassed, EVENT, pmuOutput, pmuRuns, untilOverflow } from './pmu.ts';
 import type { Processor, StopReason, Vector } from './processor.ts';
-import { makeRuntime, type RuntimeExports, type RuntimeHost } from './runtime.ts';
+import type { RuntimeExports, RuntimeHost } from './runtime.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
 import { fpTrap, wfxTrap } from './sysreg-traps.ts';
@@ -90,6 +91,8 @@ export interface CoreOptions {
   readonly area: number;
   /** Exceptions to EL2 stop `run` in front of a hypervisor written in TypeScript. */
   readonly hostedEl2: boolean;
+  /** The cores that this one takes turns with; none when left out. */
+  readonly domain?: Domain;
   /** The core's GIC CPU interface. */
   readonly gic?: CpuInterface;
   /** Firmware below EL2 (bare mode): serves SMC, or HVC where EL2 is not implemented; true when it did. */
@@ -112,7 +115,7 @@ export interface CoreStats {
 }
 
 /** One processor core: runs frames by translating what they reach. */
-export class Core implements Processor, CoreState {
+export class Core implements Processor, CoreState, DomainMember {
   readonly bus: PhysicalBus;
   readonly index: number;
   readonly u8: Uint8Array;
@@ -120,7 +123,7 @@ export class Core implements Processor, CoreState {
   readonly i64: BigInt64Array;
   readonly mmu = new Mmu();
   private readonly debug = new Debug();
-  readonly code: CodeCache;
+  readonly host: RuntimeHost;
   readonly stats: CoreStats = { tlbMisses: 0, exits: 0, exceptions: 0, mmio: 0 };
   readonly counterFrequency: number;
   /** Host address of the core's own frame, for bare mode. */
@@ -137,6 +140,9 @@ export class Core implements Processor, CoreState {
   private readonly slots: Slots;
   /** What `controls` has found last. */
   private controlState: ControlState = { sctlr: 0, tcr: 0, tcrHi: 0, hcr: 0, hcrHi: 0, watching: '' };
+  private readonly domain: Domain;
+  /** The domain's. */
+  readonly code: CodeCache;
   private readonly runtime: RuntimeExports;
   private slot: Slot;
   private unprivilegedSlot: Slot;
@@ -197,8 +203,7 @@ export class Core implements Processor, CoreState {
     this.frame = options.area;
     this.slots = new Slots(this.i32, options.area + FRAME_SIZE);
     this.slot = this.unprivilegedSlot = this.slots.all[0]!;
-    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 4096 });
-    const host: RuntimeHost = {
+    this.host = {
       readMiss: (frame, info) => this.readMiss(frame, info),
       writeMiss: (frame, info) => this.writeMiss(frame, info),
       commit: (frame) => this.commit(frame),
@@ -206,8 +211,9 @@ export class Core implements Processor, CoreState {
       exit: (_frame, kind, operand) => this.exit(kind, operand),
       helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
     };
-    this.runtime = makeRuntime(memory, table, host);
-    this.code = new CodeCache(memory, table, this.runtime);
+    this.domain = options.domain ?? new Domain(memory);
+    this.domain.join(this);
+    ({ runtime: this.runtime, code: this.code } = this.domain);
     if (options.gic !== undefined) this.gic = new GicRegisters(this, options.gic, () => this.interruptsChanged());
     this.resetFrame(this.ownFrame, 1);
   }
@@ -220,6 +226,18 @@ export class Core implements Processor, CoreState {
     this.i32[(frame + F.PSTATE) >>> 2] =
       PSTATE.D | PSTATE.A | PSTATE.I | PSTATE.F | (el === 0 ? 0 : PSTATE.SP) | (el << PSTATE.EL_SHIFT);
     if (frame === this.frame) this.contextChanged();
+  }
+
+  /** What a core that has its own frame (bare mode) is like when it is turned on at `el`. Its instruction count goes on. */
+  reset(el: 1 | 2): void {
+    const { retired } = this;
+    if (this.counting) this.countEvents();
+    this.resetFrame(this.ownFrame, el);
+    this.retire(retired);
+    this.gic?.physical.reset();
+    for (const regime of [1, 2] as const) this.dropTranslations({ regime, broadcast: false });
+    this.interruptsChanged();
+    this.timersChanged();
   }
 
   switchFrame(frame: number): void {
@@ -267,6 +285,7 @@ export class Core implements Processor, CoreState {
   run(limit: number): StopReason {
     this.end = this.retired + limit;
     this.stopRequested = false;
+    this.domain.running = this.host;
     for (;;) {
       const interrupt = this.pendingInterrupt();
       if (interrupt !== undefined) {
@@ -334,10 +353,7 @@ export class Core implements Processor, CoreState {
     while (!this.expired()) {
       if (this.contextDirty) this.updateContext();
       this.unwind = false;
-      if (this.code.full) {
-        this.code.clear();
-        this.slots.flushJumps();
-      }
+      if (this.code.full) this.domain.clear();
       const { frame } = this;
       const pcAt = (frame + F.PC) >>> 2;
       i32[pcAt + 1] = this.untagged(i32[pcAt + 1]!);
@@ -695,6 +711,10 @@ export class Core implements Processor, CoreState {
   }
 
   invalidateTlb(scope: TlbScope): void {
+    this.domain.invalidateTlb(this, scope);
+  }
+
+  dropTranslations(scope: TlbScope): void {
     // What names addresses or an ASID is about stage 1 only.
     if (scope.va === undefined && scope.asid === undefined) this.mmu.invalidate();
     for (const slot of this.slots.all) {
@@ -721,15 +741,14 @@ export class Core implements Processor, CoreState {
     const { ram } = this.bus;
     if (pa === undefined) {
       this.charge(COMPARE_COST);
-      if (this.code.invalidate(undefined)) this.dropJumps();
+      if (this.domain.invalidateInstructions(undefined)) this.unwind = true;
     } else if (pa >= ram.base && pa < ram.base + ram.size) {
-      if (this.code.invalidate(pa - ram.base + ram.host)) this.dropJumps();
+      if (this.domain.invalidateInstructions(pa - ram.base + ram.host)) this.unwind = true;
     }
   }
 
-  private dropJumps(): void {
+  flushJumps(): void {
     this.slots.flushJumps();
-    this.unwind = true;
   }
 
   // ------------------------------------------------------------------ interrupts and timers
