@@ -69,14 +69,11 @@ export class Board {
     this.cpus = cpus;
     this.counter = counter;
     const gic = this.#only('arm,gic-v3');
-    const gicReg = gic.physicalReg();
-    const [distributor, ...regions] = gicReg.slice(0, 1 + (gic.u32('#redistributor-regions') ?? 1));
+    const [distributor] = gic.physicalReg();
+    const regions = redistributorRegions(gic);
     if (distributor === undefined || distributor.size < Distributor.SIZE || regions.length === 0)
       throw gic.error('reg must give the distributor and the redistributors');
-    const most = regions.reduce((sum, { size }) => sum + Math.floor(size / Redistributors.STRIDE), 0);
-    if (!Number.isInteger(cpus) || cpus < 1) throw new BoardError('a machine has 1 core at least');
-    if (cpus > most) throw new BoardError(`the board has room for ${most} cores, not for ${cpus}`);
-    patchCpus(tree, cpus);
+    setCpus(tree, cpus);
     const { node, base } = findMemory(tree);
     this.ram = createRam(base, memory, reserved);
     setSize(node, base, memory);
@@ -174,8 +171,18 @@ export class Board {
   }
 }
 
-/** Makes the tree say how many cores there are: copies of the first `cpu` node, numbered by their affinities. */
-function patchCpus(tree: DeviceTree, count: number): void {
+/**
+ * Makes a board's tree say how many cores there are: copies of the first `cpu` node, numbered by their affinities.
+ * @throws BoardError when the board's GIC has no room for so many
+ */
+export function setCpus(tree: DeviceTree, count: number): void {
+  const most = tree
+    .compatible('arm,gic-v3')
+    .filter((found) => found.enabled)
+    .flatMap((gic) => redistributorRegions(gic))
+    .reduce((sum, { size }) => sum + Math.floor(size / Redistributors.STRIDE), 0);
+  if (!Number.isInteger(count) || count < 1) throw new BoardError('a machine has 1 core at least');
+  if (count > most) throw new BoardError(`the board has room for ${most} cores, not for ${count}`);
   const parent = tree.find('/cpus');
   const present = [...(parent?.children.values() ?? [])].filter((node) => node.string('device_type') === 'cpu');
   const [model] = present;
@@ -188,6 +195,11 @@ function patchCpus(tree: DeviceTree, count: number): void {
     for (const [name, value] of properties) if (cpu === 0 || !name.endsWith('phandle')) node.set(name, value);
     node.set('reg', parent.addressCells === 2 ? cells64(affinity) : cells(affinity));
   }
+}
+
+/** The arm,gic-v3 binding: `reg` gives the distributor, then the redistributors' regions, then what is of no use here. */
+function redistributorRegions(gic: DeviceTreeNode): { address: number; size: number }[] {
+  return gic.physicalReg().slice(1, 1 + (gic.u32('#redistributor-regions') ?? 1));
 }
 
 /** The tree's memory node and the address that RAM starts at. */

@@ -1,14 +1,15 @@
 /** The machine on its own, without the microkernel: what `naxos bare` runs, as QEMU's `virt` machine would. */
 import type { Readable, Writable } from 'node:stream';
 import { Core, CORE_BYTES } from '../arch/core/core.ts';
+import { Domain } from '../arch/core/domain.ts';
 import { F, PSTATE } from '../arch/core/frame.ts';
 import { writeDtb } from '../arch/devicetree/dtb.ts';
 import { CpuInterface } from '../arch/gic/cpu-interface.ts';
-import { BoardError } from '../board/bus.ts';
 import { boardTree } from '../board/host/boards.ts';
 import { RealCounter, hostWallClock } from '../board/host/clock.ts';
 import { Console } from '../board/host/console.ts';
-import { Board } from '../board/machine.ts';
+import { Cores } from '../board/cores.ts';
+import { Board, setCpus } from '../board/machine.ts';
 import { firmware, type FirmwareMachine } from './firmware.ts';
 import { layOut, type GuestImage, type GuestOptions } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
@@ -26,6 +27,7 @@ export function layOutBare(options: Omit<GuestOptions, 'conduit'>, el: 1 | 2): G
   let { dtb } = options;
   if (dtb === undefined) {
     const tree = boardTree();
+    setCpus(tree, options.cpus);
     const chosen = tree.root.child('chosen');
     chosen.set('rng-seed', options.seed.subarray(0, 32)).set('kaslr-seed', options.seed.subarray(32, SEED_BYTES));
     dtb = writeDtb(tree);
@@ -48,18 +50,17 @@ export interface BareOptions {
   keys?: { quit: () => void; help: () => void } | undefined;
   /** A reset builds the machine again; else it ends with it. */
   restarts: boolean;
-  /** Called for every core that is made, before it runs. */
-  onCore?: ((core: Core) => void) | undefined;
+  /** Called with the cores whenever they are made, before they run. They share their translated code. */
+  onCores?: ((cores: readonly Core[]) => void) | undefined;
 }
 
-/** Board, core and firmware. */
+/** Board, cores and firmware. */
 export class Bare implements FirmwareMachine {
   readonly console: Console;
   readonly #options: BareOptions;
   readonly #loop = new HostLoop();
-  readonly #on: boolean[] = [];
   #board: Board;
-  #core: Core;
+  #cores: Cores<Core>;
   #watch = new PanicWatch();
   /** Host time from which a suspected panic has shown no other life. */
   #panicSince = Infinity;
@@ -67,8 +68,7 @@ export class Bare implements FirmwareMachine {
 
   /** @throws BoardError when the host cannot give what the machine needs */
   constructor(options: BareOptions) {
-    const { cpus, output, input, keys } = options;
-    if (cpus !== 1) throw new BoardError(`a machine can have 1 core, not ${cpus}`);
+    const { output, input, keys } = options;
     this.#options = options;
     this.console = new Console({
       output,
@@ -76,15 +76,15 @@ export class Bare implements FirmwareMachine {
       ...(keys && { keys }),
       closed: (error) => this.#finish({ reason: 'stopped', text: `the output cannot be written: ${error.message}` }),
     });
-    ({ board: this.#board, core: this.#core } = this.#build());
+    ({ board: this.#board, cores: this.#cores } = this.#build());
   }
 
   get cpus(): number {
     return this.#options.cpus;
   }
 
-  get core(): Core {
-    return this.#core;
+  get cores(): readonly Core[] {
+    return this.#cores.all;
   }
 
   /** Runs until the software or `stop` ends it. */
@@ -96,12 +96,12 @@ export class Bare implements FirmwareMachine {
         await this.#loop.run({
           step: (limit) => this.#step(limit),
           dueIn: () => this.#dueIn(),
-          rest: (idle) => this.#core.code.consolidate(idle),
+          rest: (idle) => this.cores[0]!.code.consolidate(idle),
         });
         if (this.#end?.reason !== 'reset' || !restarts) return this.#end!;
         this.#end = undefined;
         this.#board.close();
-        ({ board: this.#board, core: this.#core } = this.#build());
+        ({ board: this.#board, cores: this.#cores } = this.#build());
         // A guest may do nothing but reset: the host has its turn.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -117,8 +117,8 @@ export class Bare implements FirmwareMachine {
   }
 
   /** A cold machine with everything loaded and its first core on. */
-  #build(): { board: Board; core: Core } {
-    const { memory, cpus, image, el, onCore } = this.#options;
+  #build(): { board: Board; cores: Cores<Core> } {
+    const { memory, cpus, image, el, onCores } = this.#options;
     const watch = (this.#watch = new PanicWatch());
     this.#panicSince = Infinity;
     const counter = new RealCounter();
@@ -139,47 +139,56 @@ export class Bare implements FirmwareMachine {
     const { ram, bus, gic } = board;
     const bytes = new Uint8Array(ram.memory.buffer, ram.host, ram.size);
     for (const part of image.parts) bytes.set(part.bytes, part.address - ram.base);
-    const core = new Core({
-      bus,
-      index: 0,
+    const domain = new Domain(ram.memory);
+    const cores = new Cores(
+      Array.from(
+        { length: cpus },
+        (_, index) =>
+          new Core({
+            bus,
+            index,
+            counter,
+            area: CORE_AREA + index * CORE_BYTES,
+            hostedEl2: false,
+            domain,
+            gic: new CpuInterface(gic, index),
+            firmware: firmware(this, el),
+          }),
+      ),
       counter,
-      area: CORE_AREA,
-      hostedEl2: false,
-      gic: new CpuInterface(gic, 0),
-      firmware: firmware(this, el),
-    });
-    gic.onChange = () => {
-      core.interruptsChanged();
+    );
+    gic.onChange = (cpu) => {
+      cores.signal(cpu);
       this.#loop.wake();
     };
-    onCore?.(core);
-    this.#start(core, image.entry, BigInt(image.dtbAddress));
-    return { board, core };
+    onCores?.(cores.all);
+    this.#start(cores, 0, image.entry, BigInt(image.dtbAddress));
+    return { board, cores };
   }
 
   #step(limit: number): 'busy' | 'idle' | 'ended' {
     if (this.#end !== undefined) return 'ended';
-    const idle = !this.#on[0] || this.#core.run(limit) === 'wfi';
-    if (this.#watch.ended) this.#lookForPanic(idle);
-    if (this.#end !== undefined) return 'ended';
-    return idle ? 'idle' : 'busy';
+    const state = this.#cores.run(limit);
+    if (this.#watch.ended) this.#lookForPanic(state === 'idle');
+    return this.#end !== undefined ? 'ended' : state;
   }
 
   #dueIn(): number {
     const { counter } = this.#board;
-    return this.#on[0] ? ((this.#core.timerDue - counter.now()) * 1000) / counter.frequency : Infinity;
+    return ((this.#cores.due - counter.now()) * 1000) / counter.frequency;
   }
 
   #finish(end: SystemEnd): void {
     this.#end ??= end;
-    this.#core.stop();
+    this.#cores.stop();
     this.#loop.wake();
   }
 
   /** Linux's panic() never comes back, never waits for an interrupt, and runs nothing of EL0. */
   #lookForPanic(idle: boolean): void {
-    const { i32, frame } = this.#core;
-    const user = ((i32[(frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) === 0;
+    const user = this.cores.some(
+      ({ i32, frame, index }) => this.isOn(index) && ((i32[(frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) === 0,
+    );
     if (idle || user) {
       this.#watch.clear();
       this.#panicSince = Infinity;
@@ -193,7 +202,7 @@ export class Bare implements FirmwareMachine {
   // What the firmware has power over.
 
   isOn(cpu: number): boolean {
-    return this.#on[cpu] ?? false;
+    return this.#cores.isOn(cpu);
   }
 
   isMemory(address: number): boolean {
@@ -201,18 +210,17 @@ export class Bare implements FirmwareMachine {
     return address >= base && address < base + size;
   }
 
-  cpuOn(_cpu: number, entry: number, context: bigint): void {
-    this.#start(this.#core, entry, context);
+  cpuOn(cpu: number, entry: number, context: bigint): void {
+    this.#start(this.#cores, cpu, entry, context);
   }
 
   cpuOff(cpu: number): void {
-    this.#on[cpu] = false;
-    this.#core.stop();
+    this.#cores.turnOff(cpu);
   }
 
-  suspend(_cpu: number): void {
-    // A suspension may end early (DEN0022, 5.4.1): the host has its turn, no more.
-    this.#core.stop();
+  suspend(cpu: number): void {
+    // A suspension may end early (DEN0022, 5.4.1): the others and the host have their turns, no more.
+    this.cores[cpu]!.stop();
   }
 
   systemOff(): void {
@@ -225,10 +233,11 @@ export class Bare implements FirmwareMachine {
     this.#finish(message === undefined ? { reason: 'reset', text: '' } : { reason: 'panic', text: message });
   }
 
-  #start(core: Core, entry: number, context: bigint): void {
-    core.resetFrame(core.ownFrame, this.#options.el);
+  #start(cores: Cores<Core>, cpu: number, entry: number, context: bigint): void {
+    const core = cores.all[cpu]!;
+    core.reset(this.#options.el);
     core.pc = BigInt(entry);
     core.i64[(core.frame + F.X) >>> 3] = BigInt.asIntN(64, context);
-    this.#on[core.index] = true;
+    cores.turnOn(cpu);
   }
 }

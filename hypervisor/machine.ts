@@ -13,7 +13,7 @@ import { layOut, type GuestImage } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
 import { System, type SystemEnd } from './system.ts';
 import { TranslationFile } from './translation-file.ts';
-import { traceCore, traceKernel, type Trace } from './trace.ts';
+import { traceCores, traceKernel, type Trace } from './trace.ts';
 
 const MB = 2 ** 20;
 export const DEFAULT_MEMORY = 512 * MB;
@@ -111,21 +111,21 @@ export class Machine {
     const image = loadGuest(options, memory, cpus);
     this.deviceTree = image.dtb;
     if (options.keepTranslations) this.#translations = new TranslationFile(identity(image));
-    const onCore = (core: Core): void => {
-      this.#translations?.attach(core.code);
-      if (trace) traceCore(core, trace);
-      this.#watchUserSpace(core);
+    const onCores = (cores: readonly Core[]): void => {
+      this.#translations?.attach(cores[0]!.code);
+      if (trace) traceCores(cores, trace);
+      for (const core of cores) this.#watchUserSpace(core);
     };
     const common = { memory, cpus, image, output: options.output ?? sink(options.onOutput), input, keys, restarts };
     if (mode === 'bare') {
-      this.#runner = new Bare({ ...common, el, onCore });
+      this.#runner = new Bare({ ...common, el, onCores });
     } else {
       this.#runner = new System({
         ...common,
         seed: options.seed ? undefined : randomSeed,
         hooks: trace && traceKernel(trace),
       });
-      onCore(this.#runner.core);
+      onCores(this.#runner.cores);
     }
   }
 
@@ -147,24 +147,28 @@ export class Machine {
     this.#runner.console.type(typeof data === 'string' ? new TextEncoder().encode(data) : data);
   }
 
-  /** Since the last reset, apart from the times. */
+  /** Of all cores, since the last reset, apart from the times. */
   get stats(): MachineStats {
-    const { retired, stats, code } = this.#runner.core;
+    const { cores } = this.#runner;
+    const sum = (figure: (core: Core) => number): number => cores.reduce((all, core) => all + figure(core), 0);
+    const { code } = cores[0]!;
     const { regions, reused, instructions, bytes, translateMs, compileMs } = code.stats;
     return {
       userSpaceMs: this.#userSpaceMs,
       runMs: performance.now() - this.#started,
-      instructions: retired,
+      instructions: sum(({ retired }) => retired),
       regions,
       reusedRegions: reused,
       translatedInstructions: instructions,
       translatedBytes: bytes,
       translateMs,
       compileMs,
-      tlbMisses: stats.tlbMisses,
-      dispatches: stats.exits,
-      exceptions: stats.exceptions,
-      ...(this.#runner instanceof System ? kernelStats(this.#runner) : { deviceAccesses: stats.mmio }),
+      tlbMisses: sum(({ stats }) => stats.tlbMisses),
+      dispatches: sum(({ stats }) => stats.exits),
+      exceptions: sum(({ stats }) => stats.exceptions),
+      ...(this.#runner instanceof System
+        ? kernelStats(this.#runner)
+        : { deviceAccesses: sum(({ stats }) => stats.mmio) }),
     };
   }
 
@@ -176,7 +180,7 @@ export class Machine {
       traced?.(vector, target, esr);
       if (((core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) !== 0) return;
       // Counts from the process's start.
-      this.#userSpaceMs = performance.now();
+      this.#userSpaceMs ??= performance.now();
       core.onException = traced;
     };
   }

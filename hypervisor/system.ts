@@ -81,10 +81,14 @@ export class System {
   #error: unknown;
   readonly #loop = new HostLoop();
 
+  get cores(): readonly Core[] {
+    return [this.core];
+  }
+
   /** @throws BoardError when the host cannot give what the machine needs */
   constructor(options: SystemOptions) {
     const { memory, cpus, output, input, keys, hooks = {} } = options;
-    if (cpus !== 1) throw new BoardError(`a machine can have 1 core, not ${cpus}`);
+    if (cpus !== 1) throw new BoardError(`a guest of the microkernel has 1 core for now, not ${cpus}`);
     this.console = new Console({
       output,
       ...(input && { input }),

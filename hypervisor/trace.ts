@@ -41,19 +41,25 @@ const EXCEPTION_CLASSES: Record<number, string> = {
   0x3c: 'BRK',
 };
 
-/** What a core reports of the kinds that are its own: translated code as it is first reached, exceptions, UNDEFINED words. */
-export function traceCore(core: Core, { kinds, write, disassemble }: Trace): void {
-  const level = (): 0 | 1 | 2 => ((core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
+/** What cores report of the kinds that are their own: code as it is translated for all of them, exceptions, UNDEFINED words. */
+export function traceCores(cores: readonly Core[], trace: Trace): void {
+  const { kinds, write } = trace;
   if (kinds.has('exec')) {
-    const { base, host } = core.bus.ram;
-    core.code.onTranslate = (page, region) => {
+    const { code, bus } = cores[0]!;
+    const { base, host } = bus.ram;
+    code.onTranslate = (page, region) => {
       const pa = page - host + base + 4 * region.entry;
       write(`exec: physical ${hex(pa)} EL${region.context.el}: ${region.instructions} instructions translated`);
     };
   }
   if (!kinds.has('exits') && !kinds.has('irq') && !kinds.has('undef')) return;
+  for (const core of cores) traceExceptions(core, cores.length > 1 ? ` of core ${core.index}` : '', trace);
+}
+
+function traceExceptions(core: Core, name: string, { kinds, write, disassemble }: Trace): void {
+  const level = (): 0 | 1 | 2 => ((core.i32[(core.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
   core.onException = (vector, target, esr) => {
-    const to = `EL${level()} to EL${target} at ${hex(core.pc)}`;
+    const to = `EL${level()} to EL${target}${name} at ${hex(core.pc)}`;
     const ec = esr >>> 26;
     if (vector !== 'sync') {
       if (kinds.has('irq')) write(`irq: ${vector} ${to}`);

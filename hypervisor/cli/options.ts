@@ -32,9 +32,16 @@ export function parseMemory(text: string): number {
 }
 
 export function parseCpus(text: string): number {
-  if (!/^\d+$/.test(text)) throw new UsageError(`--cpus ${text}: not a number of cores; write 1`);
-  const cpus = Number(text);
-  if (cpus !== 1) throw new UsageError(`--cpus ${text}: a machine has 1 core for now; leave --cpus out or write 1`);
+  if (!/^\d+$/.test(text) || Number(text) < 1)
+    throw new UsageError(`--cpus ${text}: not a number of cores; write for example 2`);
+  return Number(text);
+}
+
+/** The microkernel runs on one core. */
+export function parseGuestCpus(text: string): number {
+  const cpus = parseCpus(text);
+  if (cpus !== 1)
+    throw new UsageError(`--cpus ${text}: a guest of the microkernel has 1 core for now; only naxos bare has more`);
   return cpus;
 }
 
@@ -73,6 +80,7 @@ Exit status: ${ended}; 2 a bad request; 3 the guest died; 124 --timeout;
 
 /** Adds the shared options to a verb. @param kinds what it can trace */
 export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = TRACE_KINDS): Command {
+  const boot = command.name() === 'boot';
   return command
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <string>', "the kernel's command line")
@@ -83,7 +91,7 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
         .argParser(parseMemory)
         .default(parseMemory('512M'), '512M'),
     )
-    .addOption(new Option('--cpus <number>', 'cores').argParser(parseCpus).default(1))
+    .addOption(new Option('--cpus <number>', 'cores').argParser(boot ? parseGuestCpus : parseCpus).default(1))
     .addOption(new Option('--timeout <seconds>', 'end with status 124 after this time').argParser(parseTimeout))
     .option('--no-reboot', 'end when the guest resets the machine')
     .option('--quiet', 'say nothing besides what the guest writes')
@@ -96,5 +104,5 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
     .addOption(new Option('--trace <kinds>', `trace events: ${kinds.join(',')}`).argParser(parseTrace(kinds)))
     .option('--trace-file <file>', 'write the trace there instead of to standard error')
     .option('--debug', 'with an error, show where it happened')
-    .addHelpText('after', notes(command.name() === 'boot' ? "0, or the command's with --exec" : '0'));
+    .addHelpText('after', notes(boot ? "0, or the command's with --exec" : '0'));
 }

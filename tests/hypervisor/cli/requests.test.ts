@@ -93,6 +93,15 @@ describe('an absurd machine is refused:', () => {
     expectRefusal(await request(['boot', '--kernel', hello, `--cpus=${cpus}`]), /--cpus/);
   });
 
+  it.each([
+    ['0', '512M', /--cpus/],
+    ['124', '512M', /room for 123 cores/],
+    ['1000000', '512M', /room for 123 cores/],
+    ['123', '3900M', /more than a machine can have/],
+  ])('--cpus %s of a bare machine with %s', async (cpus, memory, message) => {
+    expectRefusal(await request(['bare', '--kernel', hello, '--cpus', cpus, '-m', memory]), message);
+  });
+
   it('--el 3', async () => {
     expectRefusal(await request(['bare', '--kernel', hello, '--el', '3']), /--el 3/);
   });
