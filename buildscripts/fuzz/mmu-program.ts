@@ -17,6 +17,11 @@ export interface Oracle {
   readonly v8_5: boolean;
   /** A host's TLBI (R)VA(L)E2. QEMU 7.2 leaves the EL2&0 regime alone then (DDI 0487, TLBI VAE2). */
   readonly vae2: boolean;
+  /**
+   * TLBI by an address, where addresses have tags, of a block or a page above 4 KiB. QEMU 10 leaves what it has by other
+   * addresses in it that have another tag (DDI 0487, TLBI VAE1).
+   */
+  readonly taggedBlocks: boolean;
   /** AT S12E*. QEMU 10 ends with an assertion where stage 2 does not permit the access. */
   readonly at12: boolean;
 }
@@ -316,7 +321,8 @@ export class Programs {
     const each = (argument: bigint, words: readonly number[]): number[] =>
       s.spaces.flatMap(({ asid }) => [...mov(ARGUMENT, argument | (asid << 48n)), ...words]);
     const { granule } = place.tree;
-    const byAddress = place.leaf && !(s.calls && (granule !== 12 || place.level !== 3));
+    const large = granule !== 12 || place.level !== 3;
+    const byAddress = place.leaf && !(large && (s.calls || (s.tagged && !s.oracle.taggedBlocks)));
     if (s.regime === 'EL2') {
       // ALLE2, VAE2, VALE2, RVAE2, RVALE2.
       const kinds = byAddress ? (s.oracle.v8_5 ? 3 : 2) : 1;

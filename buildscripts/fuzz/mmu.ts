@@ -94,7 +94,7 @@ export class MmuFuzzer implements Fuzzer<MmuCase> {
 
   constructor(qemu: Pick<Qemu, 'version' | 'cpu' | 'cores'>) {
     const later = qemu.version >= 9;
-    this.oracle = { device: later, walks: later, v8_5: !later, vae2: later, at12: !later };
+    this.oracle = { device: later, walks: later, v8_5: !later, vae2: later, taggedBlocks: !later, at12: !later };
     // Without FEAT_LSE2, which in QEMU 10 lets unaligned accesses to Device memory through if they are within 16 bytes.
     if (later) qemu.cpu = 'neoverse-n1';
     // With one core, whose accesses are never atomic, there are no alignment faults of Device memory.
