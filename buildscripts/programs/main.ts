@@ -1,10 +1,10 @@
 /**
  * Runs groups of Debian programs and shows where Naxos differs from QEMU.
  *
- *   node buildscripts/programs/main.ts [GROUP…] [--only naxos|qemu] [--keep FOLDER] [--limit SECONDS] [--quick]
+ *   node buildscripts/programs/main.ts [GROUP…] [--only naxos|qemu] [--keep FOLDER] [--limit SECONDS] [--quick] [--bare]
  *   node buildscripts/programs/main.ts GROUP --script FILE     another script of tests/programs
  *
- * What follows `--` goes to `naxos boot`: `-- --trace undef --stats`.
+ * What follows `--` goes to `naxos boot`, or with `--bare` to `naxos bare`: `--bare -- --cpus 4`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
     limit: { type: 'string', default: '3600' },
     script: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    bare: { type: 'boolean', default: false },
   },
 });
 const chosen = values.quick ? GROUPS.filter(({ quick }) => quick !== undefined) : GROUPS;
@@ -38,7 +39,8 @@ for (const [index, group] of groups.entries()) {
   for (const engine of ['qemu', 'naxos']) {
     if (values.only !== undefined && values.only !== engine) continue;
     const start = performance.now();
-    const result = engine === 'naxos' ? await runOnNaxos(job, flags) : await runOnQemu(job);
+    const result =
+      engine === 'naxos' ? await runOnNaxos(job, flags, values.bare ? 'bare' : 'boot') : await runOnQemu(job);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     console.log(`${group.name} ${engine}: status ${result.status}, ${result.output.length} bytes, ${seconds} s`);
     if (result.status === undefined) console.log(result.rest.slice(-2000));

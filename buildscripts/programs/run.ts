@@ -48,10 +48,11 @@ export interface Job {
   limit: number;
 }
 
-/** Runs a script in the guest. @param flags more options of `naxos boot` */
+/** Runs a script in the guest. @param flags more options @param verb with or without the microkernel */
 export async function runOnNaxos(
   { group, tree, script, variables, limit }: Job,
   flags: readonly string[] = [],
+  verb: 'boot' | 'bare' = 'boot',
 ): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'naxos-programs-'));
   try {
@@ -66,7 +67,7 @@ export async function runOnNaxos(
     const request = { exec: { command, token: TOKEN } };
     const base = withBootRequest(readFileSync(tree.guest.initrd), request);
     writeFileSync(initrd, Buffer.concat([base, readFileSync(tree.initrd), tests]));
-    const args = ['boot', '--kernel', tree.guest.kernel, '--initrd', initrd, '-m', `${group.memory}M`, '--no-reboot'];
+    const args = [verb, '--kernel', tree.guest.kernel, '--initrd', initrd, '-m', `${group.memory}M`, '--no-reboot'];
     const output: Buffer[] = [];
     let rest = '';
     const stream = new ExecStream(TOKEN, {
