@@ -32,6 +32,8 @@ export interface BoardOptions {
   transmit?: (byte: number) => boolean | void;
   /** The console UART may take input again. */
   room?: () => void;
+  /** The same for the UART `serial1`, which the machine has only then. */
+  second?: { transmit: (byte: number) => boolean | void; room: () => void } | undefined;
   /** Devices by `compatible`, besides the board's own. */
   devices?: Readonly<Record<string, DeviceFactory>>;
 }
@@ -58,6 +60,8 @@ export class Board {
   readonly maintenanceIntid: number;
   /** The UART that `stdout-path` names, else the first. */
   readonly console: Pl011 | undefined;
+  /** `serial1`. */
+  readonly second: Pl011 | undefined;
   #alarm: ReturnType<typeof setTimeout> | undefined;
   readonly #options: BoardOptions;
 
@@ -88,7 +92,11 @@ export class Board {
     }
     this.maintenanceIntid = this.#intids(gic)[0] ?? 25;
     this.timers = this.#timers();
-    this.console = this.#devices();
+    const second = options.second && tree.find('serial1');
+    second?.delete('status');
+    const uarts = this.#devices(second);
+    this.console = (uarts.find(({ node }) => node === this.#stdout()) ?? uarts[0])?.uart;
+    this.second = uarts.find(({ node }) => node === second)?.uart;
   }
 
   /** Stops what waits for host time. */
@@ -121,20 +129,22 @@ export class Board {
     return { secure, physical, virtual, hypervisor, hypervisorVirtual };
   }
 
-  #devices(): Pl011 | undefined {
-    const { transmit, room, wallClock, devices = {} } = this.#options;
-    const stdout = this.tree.find(this.tree.find('/chosen')?.string('stdout-path') ?? '/');
+  #stdout(): DeviceTreeNode | undefined {
+    return this.tree.find(this.tree.find('/chosen')?.string('stdout-path') ?? '/');
+  }
+
+  /** Puts the devices on the bus. @returns the UARTs */
+  #devices(second: DeviceTreeNode | undefined): { node: DeviceTreeNode; uart: Pl011 }[] {
+    const { wallClock, devices = {} } = this.#options;
+    const stdout = this.#stdout();
     const uarts: { node: DeviceTreeNode; uart: Pl011 }[] = [];
     const isConsole = (node: DeviceTreeNode): boolean =>
       stdout?.isCompatible('arm,pl011') ? node === stdout : uarts.length === 0;
     const factories: Record<string, DeviceFactory> = {
       'arm,pl011': (node, irq) => {
-        const ours = isConsole(node);
-        const uart = new Pl011({
-          irq: irq(0),
-          transmit: (ours ? transmit : undefined) ?? ((): void => {}),
-          ...(ours && room !== undefined ? { room } : {}),
-        });
+        const line = isConsole(node) ? this.#options : node === second ? this.#options.second : undefined;
+        const { transmit = (): void => {}, room } = line ?? {};
+        const uart = new Pl011({ irq: irq(0), transmit, ...(room && { room }) });
         uarts.push({ node, uart });
         return uart;
       },
@@ -167,7 +177,7 @@ export class Board {
       };
       this.bus.add(node.path, reg.address, reg.size, factories[kind]!(node, irq, this));
     }
-    return (uarts.find(({ node }) => node === stdout) ?? uarts[0])?.uart;
+    return uarts;
   }
 }
 

@@ -17,6 +17,8 @@ export interface GuestOptions {
   dtb?: Uint8Array | undefined;
   /** How PSCI is called; HVC when left out. */
   conduit?: 'hvc' | 'smc' | undefined;
+  /** Whether the generated tree has a UART besides the console's. */
+  second?: boolean | undefined;
 }
 
 /** What is loaded and how the first core starts: at `entry` with the device tree's address in X0. Addresses are the guest's. */

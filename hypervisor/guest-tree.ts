@@ -23,6 +23,7 @@ export const VIRT = {
   GICR: 0x080a_0000,
   GICR_SIZE: 0xf6_0000,
   UART: 0x0900_0000,
+  UART1: 0x0904_0000,
   RTC: 0x0901_0000,
   GPIO: 0x0903_0000,
   DEVICE_SIZE: 0x1000,
@@ -31,6 +32,7 @@ export const VIRT = {
   UART_SPI: 1,
   RTC_SPI: 2,
   GPIO_SPI: 7,
+  UART1_SPI: 8,
 } as const;
 
 /** Interrupt specifiers of the arm,gic-v3 binding. */
@@ -58,6 +60,8 @@ export interface GuestTreeOptions {
   dtb?: Uint8Array | undefined;
   /** How PSCI is called; HVC when left out. */
   conduit?: 'hvc' | 'smc' | undefined;
+  /** Whether there is a UART besides the console's; not in a tree of the user's. */
+  second?: boolean | undefined;
 }
 
 /** The guest's device tree, flattened. @throws DeviceTreeError when the user's tree cannot be used. */
@@ -85,7 +89,7 @@ function seedsOf(seed: Uint8Array): [string, Uint8Array][] {
   ];
 }
 
-function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
+function generate(tree: DeviceTree, { cpus, seed, second = false }: GuestTreeOptions): void {
   const { root } = tree;
   root.set('compatible', strings('linux,dummy-virt'));
   root.set('model', strings('linux,dummy-virt'));
@@ -132,10 +136,16 @@ function generate(tree: DeviceTree, { cpus, seed }: GuestTreeOptions): void {
     .set('compatible', strings('arm,armv8-pmuv3'))
     .set('interrupts', cells(GIC_PPI, 7, LEVEL_HIGH));
 
-  const uart = device(root, 'pl011', VIRT.UART, VIRT.UART_SPI);
-  uart.set('compatible', strings('arm,pl011', 'arm,primecell'));
-  uart.set('clocks', cells(clockPhandle, clockPhandle)).set('clock-names', strings('uartclk', 'apb_pclk'));
+  const addUart = (address: number, spi: number): DeviceTreeNode => {
+    const uart = device(root, 'pl011', address, spi).set('compatible', strings('arm,pl011', 'arm,primecell'));
+    return uart.set('clocks', cells(clockPhandle, clockPhandle)).set('clock-names', strings('uartclk', 'apb_pclk'));
+  };
+  const uart = addUart(VIRT.UART, VIRT.UART_SPI);
   chosen.set('stdout-path', strings(uart.path));
+  if (second) {
+    const aliases = root.child('aliases').set('serial0', strings(uart.path));
+    aliases.set('serial1', strings(addUart(VIRT.UART1, VIRT.UART1_SPI).path));
+  }
 
   const rtc = device(root, 'pl031', VIRT.RTC, VIRT.RTC_SPI);
   rtc.set('compatible', strings('arm,pl031', 'arm,primecell'));

@@ -46,6 +46,11 @@ export interface MachineOptions {
   onOutput?: ((bytes: Uint8Array) => void) | undefined;
   /** Instead of `onOutput`. */
   output?: Writable | undefined;
+  /**
+   * Takes what the guest sends to a UART besides its console's (Linux's ttyAMA1), which it has only then. Not of a bare
+   * machine, and not in a device tree of the user's.
+   */
+  second?: Writable | undefined;
   /** What is typed at the guest's console; see also `Machine.write`. */
   input?: Readable | undefined;
   /** Keys that the input does not send to the guest (Ctrl-A x and h). */
@@ -122,6 +127,7 @@ export class Machine {
     } else {
       this.#runner = new System({
         ...common,
+        second: options.second,
         seed: options.seed ? undefined : randomSeed,
         hooks: trace && traceKernel(trace),
       });
@@ -219,6 +225,7 @@ function loadGuest(options: MachineOptions, memory: number, cpus: number): Guest
     cpus,
     seed: options.seed ?? randomSeed(),
     dtb: typeof dtb === 'string' ? readTreeFile(dtb) : dtb,
+    second: options.second !== undefined,
   };
   const place = (): GuestImage => (mode === 'bare' ? layOutBare(guest, el) : layOut(guest));
   if (typeof dtb !== 'string') return place();

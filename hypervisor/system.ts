@@ -12,7 +12,7 @@ import { Board } from '../board/machine.ts';
 import { Rights, Syscall, Trigger, maskOf } from '../kernel/abi/numbers.ts';
 import type { KernelHooks } from '../kernel/context.ts';
 import { Kernel } from '../kernel/kernel.ts';
-import type { ServiceDescription, SystemDescription } from './description.ts';
+import type { Grant, ServiceDescription, SystemDescription } from './description.ts';
 import { reseed, type GuestImage } from './guest-image.ts';
 import { HostLoop } from './host-loop.ts';
 import { Outcome } from './outcome.ts';
@@ -44,6 +44,8 @@ export interface SystemOptions {
   /** The other end of the guest's console. */
   output: Writable;
   input?: Readable | undefined;
+  /** The other end of a UART besides the console's, which the guest has only then. */
+  second?: Writable | undefined;
   /** With escape keys, as on an interactive terminal. */
   keys?: { quit: () => void; help: () => void } | undefined;
   /** A reset builds the machine again; else the system ends with it. */
@@ -77,6 +79,7 @@ export class System {
   readonly kernel: Kernel;
   readonly description: SystemDescription;
   readonly console: Console;
+  readonly #second: Console | undefined;
   #end: SystemEnd | undefined;
   #error: unknown;
   readonly #loop = new HostLoop();
@@ -87,14 +90,12 @@ export class System {
 
   /** @throws BoardError when the host cannot give what the machine needs */
   constructor(options: SystemOptions) {
-    const { memory, cpus, output, input, keys, hooks = {} } = options;
+    const { memory, cpus, output, input, second, keys, hooks = {} } = options;
     if (cpus !== 1) throw new BoardError(`a guest of the microkernel has 1 core for now, not ${cpus}`);
-    this.console = new Console({
-      output,
-      ...(input && { input }),
-      ...(keys && { keys }),
-      closed: (error) => this.#finish({ reason: 'stopped', text: `the output cannot be written: ${error.message}` }),
-    });
+    const closed = (error: Error): void =>
+      this.#finish({ reason: 'stopped', text: `the output cannot be written: ${error.message}` });
+    this.console = new Console({ output, ...(input && { input }), ...(keys && { keys }), closed });
+    this.#second = second && new Console({ output: second, closed });
     const counter = new RealCounter();
     this.board = new Board({
       tree: boardTree('virt'),
@@ -105,6 +106,7 @@ export class System {
       wallClock: hostWallClock,
       transmit: this.console.transmit,
       room: this.console.room,
+      second: this.#second,
     });
     const { board } = this;
     const gic = new CpuInterface(board.gic, 0);
@@ -126,7 +128,7 @@ export class System {
     const { ram } = board;
     this.kernel = new Kernel(this.core, {
       freeRanges: [{ address: ram.base, size: ram.size }],
-      deviceRanges: ['arm,pl011', 'arm,pl031'].map((name) => deviceOf(board.tree, name)),
+      deviceRanges: [...devicesOf(board.tree, 'arm,pl011'), ...devicesOf(board.tree, 'arm,pl031')],
       irqs: IRQS,
       gic: { distributor: distributor!.address, redistributor: redistributor!.address },
       services: [root, ...services.map((service) => service.program)],
@@ -143,6 +145,7 @@ export class System {
   /** Runs until the guest or `stop` ends it. */
   async run(): Promise<SystemEnd> {
     if (this.board.console) this.console.attach(this.board.console);
+    if (this.board.second) this.#second?.attach(this.board.second);
     try {
       await this.#loop.run({
         step: (limit) => this.#step(limit),
@@ -152,6 +155,7 @@ export class System {
       return this.#end!;
     } finally {
       this.console.close();
+      this.#second?.close();
       this.board.close();
     }
   }
@@ -187,25 +191,46 @@ export class System {
 }
 
 /** Address and size of a device's registers, and the INTID of its first interrupt. */
-function deviceOf(tree: DeviceTree, compatible: string): { address: number; size: number; intid: number } {
-  const [node] = tree.compatible(compatible);
-  const [reg] = node?.physicalReg() ?? [];
-  const [interrupt] = node ? tree.interrupts(node) : [];
-  if (reg === undefined || interrupt === undefined) throw new BoardError(`the board has no ${compatible}`);
-  return { ...reg, intid: 32 + interrupt.specifier[1]! };
+interface Device {
+  address: number;
+  size: number;
+  intid: number;
 }
 
-/** The VMM and all that it may have: memory, VCPUs, an endpoint, the UART with its interrupt, the clock, the virtual timer. */
-function vmmService({ memory, cpus, image, restarts, seed }: SystemOptions, tree: DeviceTree): ServiceDescription {
+/** The devices of a kind, one at least. @throws BoardError */
+function devicesOf(tree: DeviceTree, compatible: string): [Device, ...Device[]] {
+  const [first, ...others] = tree.compatible(compatible).flatMap((node) => {
+    const [reg] = node.enabled ? node.physicalReg() : [];
+    const [interrupt] = tree.interrupts(node);
+    return reg && interrupt ? [{ ...reg, intid: 32 + interrupt.specifier[1]! }] : [];
+  });
+  if (first === undefined) throw new BoardError(`the board has no ${compatible}`);
+  return [first, ...others];
+}
+
+/** The VMM and all that it may have: memory, VCPUs, an endpoint, the UARTs with their interrupts, the clock, the virtual timer. */
+function vmmService(options: SystemOptions, tree: DeviceTree): ServiceDescription {
+  const { memory, cpus, image, restarts, seed } = options;
+  const second = options.second !== undefined;
   let starts = 0;
   const nextImage = (): GuestImage => (starts++ > 0 && seed ? reseed(image, seed()) : image);
-  const uart = deviceOf(tree, 'arm,pl011');
-  const rtc = deviceOf(tree, 'arm,pl031');
-  const { READ, WRITE } = Rights;
+  const [uart, uart1] = devicesOf(tree, 'arm,pl011');
+  const [rtc] = devicesOf(tree, 'arm,pl031');
+  const uartGrants = ({ address, size, intid }: Device, registers: number, irq: number): Grant[] => [
+    { slot: registers, kind: 'device', address, size, rights: Rights.READ | Rights.WRITE },
+    { slot: irq, kind: 'interrupt', intid, trigger: Trigger.LEVEL },
+  ];
   const cores = Array.from({ length: cpus }, (_, n) => n);
   return {
     name: 'vmm',
-    program: vmmProgram({ memory, cpus, image: nextImage, listRegisters: LIST_REGISTERS, priority: VCPU_PRIORITY }),
+    program: vmmProgram({
+      memory,
+      cpus,
+      image: nextImage,
+      listRegisters: LIST_REGISTERS,
+      second,
+      priority: VCPU_PRIORITY,
+    }),
     slotBits: VMM_SLOT_BITS,
     priority: VMM_PRIORITY,
     systemCalls: [Syscall.CALL, Syscall.SEND, Syscall.RECV, Syscall.REPLY_RECV].map(maskOf).reduce((a, b) => a | b),
@@ -219,9 +244,9 @@ function vmmService({ memory, cpus, image, restarts, seed }: SystemOptions, tree
       { slot: VmmSlot.SIGNALS, kind: 'signals' },
       { slot: VmmSlot.SUPERVISOR, kind: 'supervisor' },
       { slot: VmmSlot.OBJECTS, kind: 'memory', bytes: VMM_OBJECTS },
-      { slot: VmmSlot.UART, kind: 'device', address: uart.address, size: uart.size, rights: READ | WRITE },
-      { slot: VmmSlot.RTC, kind: 'device', address: rtc.address, size: rtc.size, rights: READ },
-      { slot: VmmSlot.UART_IRQ, kind: 'interrupt', intid: uart.intid, trigger: Trigger.LEVEL },
+      ...uartGrants(uart, VmmSlot.UART, VmmSlot.UART_IRQ),
+      ...(uart1 ? uartGrants(uart1, VmmSlot.UART1, VmmSlot.UART1_IRQ) : []),
+      { slot: VmmSlot.RTC, kind: 'device', address: rtc.address, size: rtc.size, rights: Rights.READ },
       { slot: VmmSlot.TIMER_IRQ, kind: 'interrupt', intid: VTIMER_INTID, trigger: Trigger.LEVEL },
       { slot: VmmSlot.PMU_IRQ, kind: 'interrupt', intid: PMU_INTID, trigger: Trigger.LEVEL },
       ...cores.map((n) => ({ slot: VmmSlot.VCPU + n, kind: 'vcpu' as const })),

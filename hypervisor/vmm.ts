@@ -63,6 +63,9 @@ export const VmmSlot = {
   /** The interrupts of the virtual timer and the performance monitors. */
   TIMER_IRQ: 10,
   PMU_IRQ: 11,
+  /** The UART besides the console's, where the machine has it. */
+  UART1: 12,
+  UART1_IRQ: 13,
   /** One for each VCPU: the VCPU, and the share of a core that runs it. */
   VCPU: 0x40,
   SHARE: 0x80,
@@ -77,9 +80,10 @@ export const VMM_OBJECTS = 1 << 20;
 
 /** Own slots. */
 const SPACE = VmmSlot.OWN;
-const UART_SIGNAL_CAP = VmmSlot.OWN + 1;
 /** An empty CNode: a VCPU's thread makes no system calls. */
-const NO_CAPABILITIES = VmmSlot.OWN + 2;
+const NO_CAPABILITIES = VmmSlot.OWN + 1;
+/** One for each UART. */
+const UART_SIGNAL_CAP = VmmSlot.OWN + 2;
 const THREAD = VmmSlot.OWN + 0x20;
 const EXIT_BADGED = VmmSlot.OWN + 0x60;
 const FRAME = VmmSlot.OWN + 0x100;
@@ -88,8 +92,11 @@ const FRAME = VmmSlot.OWN + 0x100;
 const SPACE_BITS = 17;
 /** As many as a guest of QEMU’s virt machine is told of. */
 const SPIS = 224;
-/** Badge of the physical UART's interrupt. */
-const UART_SIGNAL = 1;
+/** The UARTs: where they are for the guest, and what each is driven through. */
+const UARTS = [
+  { address: VIRT.UART, spi: VIRT.UART_SPI, port: VmmSlot.UART, irq: VmmSlot.UART_IRQ },
+  { address: VIRT.UART1, spi: VIRT.UART1_SPI, port: VmmSlot.UART1, irq: VmmSlot.UART1_IRQ },
+];
 
 const VMPIDR_EL2 = systemRegister(sysregKey(3, 4, 0, 0, 5));
 const SCTLR_EL1 = systemRegister(sysregKey(3, 0, 1, 0, 0));
@@ -115,6 +122,8 @@ export interface VmConfiguration {
   image: () => GuestImage;
   /** List registers of a VCPU. */
   listRegisters: number;
+  /** Whether there is a UART besides the console's. */
+  second: boolean;
   /** Priority of the VCPUs. */
   priority: number;
 }
@@ -152,7 +161,8 @@ export function vmmProgram(configuration: VmConfiguration): ServiceProgram {
 class VirtualMachine {
   readonly #cores: Core[];
   readonly #gic: VGic;
-  readonly #serial: SerialBridge;
+  /** In the order of UARTS. */
+  readonly #serial: SerialBridge[];
   readonly #rtc: ReturnType<typeof virtualRtc>;
   readonly #watch = new PanicWatch();
   /** Counter value at which the RTC's match comes about. */
@@ -162,7 +172,7 @@ class VirtualMachine {
   #looks = 0;
   #used = 0;
 
-  private constructor(env: ServiceEnv, { cpus, listRegisters }: VmConfiguration, memory: GuestMemory) {
+  private constructor(env: ServiceEnv, { cpus, listRegisters, second }: VmConfiguration, memory: GuestMemory) {
     const cpu = Array.from({ length: cpus }, (_, index) => index);
     const gic = new VGic({ vcpus: cpu.map((n) => VmmSlot.VCPU + n), spis: SPIS, listRegisters });
     for (const n of cpu) {
@@ -172,7 +182,12 @@ class VirtualMachine {
     this.#gic = gic;
     const spi = (n: number) => (level: boolean) => gic.setLine(32 + n, level);
     const watch = this.#watch;
-    this.#serial = new SerialBridge(env.window(VmmSlot.UART), spi(VIRT.UART_SPI), (byte) => watch.push(byte));
+    const uarts = UARTS.slice(0, second ? 2 : 1);
+    // Linux's console is the first.
+    this.#serial = uarts.map(
+      (uart, n) =>
+        new SerialBridge(env.window(uart.port), spi(uart.spi), n === 0 ? (byte) => watch.push(byte) : undefined),
+    );
     this.#rtc = virtualRtc(env.window(VmmSlot.RTC), spi(VIRT.RTC_SPI), (seconds) => {
       this.#alarm = seconds === undefined ? Infinity : env.now() + seconds * env.frequency;
     });
@@ -180,7 +195,8 @@ class VirtualMachine {
     const devices = new MmioBus();
     devices.add('GICD', VIRT.GICD, VIRT.GICD_SIZE, gic.distributor);
     devices.add('GICR', VIRT.GICR, VIRT.GICR_SIZE, gic.redistributors);
-    devices.add('PL011', VIRT.UART, VIRT.DEVICE_SIZE, this.#serial.uart);
+    for (const [n, { uart }] of this.#serial.entries())
+      devices.add(`PL011 ${n}`, UARTS[n]!.address, VIRT.DEVICE_SIZE, uart);
     devices.add('PL031', VIRT.RTC, VIRT.DEVICE_SIZE, this.#rtc);
     devices.add('PL061', VIRT.GPIO, VIRT.DEVICE_SIZE, new Pl061({ irq: spi(VIRT.GPIO_SPI) }));
     const interrupts = Object.assign(gic, {
@@ -217,8 +233,10 @@ class VirtualMachine {
     for (const { address, bytes } of image.parts) memory.write(address, bytes);
     yield* memory.syncCode(env);
 
-    yield* mint(env, CNODE, UART_SIGNAL_CAP, VmmSlot.SIGNALS, Rights.WRITE, UART_SIGNAL);
-    yield* bindIrq(env, VmmSlot.UART_IRQ, UART_SIGNAL_CAP);
+    for (const [n, { irq }] of UARTS.slice(0, configuration.second ? 2 : 1).entries()) {
+      yield* mint(env, CNODE, UART_SIGNAL_CAP + n, VmmSlot.SIGNALS, Rights.WRITE, 1 << n);
+      yield* bindIrq(env, irq, UART_SIGNAL_CAP + n);
+    }
     yield* retype(env, OBJECTS, ObjectType.CNODE, 1, CNODE, NO_CAPABILITIES);
     yield* retype(env, OBJECTS, ObjectType.THREAD, 0, CNODE, THREAD, cpus);
     for (let n = 0; n < cpus; n++) {
@@ -249,8 +267,11 @@ class VirtualMachine {
       waiting = undefined;
       const { error, notification, badge, label } = result(env);
       if (notification) {
-        this.#serial.serve();
-        yield* ackIrq(env, VmmSlot.UART_IRQ);
+        for (const [n, serial] of this.#serial.entries()) {
+          if ((badge & (1 << n)) === 0) continue;
+          serial.serve();
+          yield* ackIrq(env, UARTS[n]!.irq);
+        }
       } else if (error === Err.OK) {
         const core = this.#cores[badge - 1];
         if (core === undefined) continue;

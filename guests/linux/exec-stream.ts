@@ -1,9 +1,10 @@
 /**
  * How the output of a command run by `/init` is found in the console's bytes.
  *
- * The console carries the kernel's messages, then a begin marker, the command's standard output and error as
- * they come, an end marker with the exit status, and whatever the kernel says on its way down. The markers
- * hold a token that the host makes up for each boot, so no output can be taken for them by accident.
+ * A terminal carries a begin marker, the command's standard output and error as they come, and an end marker with the
+ * exit status. The markers hold a token that the host makes up for each boot, so no output can be taken for them by
+ * accident. Where that terminal is also the console, the kernel's messages come before and after; what the kernel says
+ * between the markers, as when it panics, cannot be told from the command's output. A terminal of its own avoids that.
  */
 import { Buffer } from 'node:buffer';
 

@@ -60,7 +60,11 @@ done
 cd /root
 
 if [ -e /naxos/exec ]; then
-  echo 1 >/proc/sys/kernel/printk
+  if [ -e /naxos/tty ]; then
+    read -r tty </naxos/tty
+  else
+    echo 1 >/proc/sys/kernel/printk
+  fi
   stty -F "/dev/$tty" raw -echo
   cat </naxos/output >"/dev/$tty" &
   cat=$!
@@ -132,7 +136,12 @@ export function buildInitramfs(busybox: Uint8Array): Uint8Array {
 /** What one boot asks of the default guest's `/init`. */
 export interface BootRequest {
   /** A shell command to run instead of the interactive shell, framed by markers made from `token` (see exec-stream.ts). */
-  exec?: { command: string; token: string };
+  exec?: {
+    command: string;
+    token: string;
+    /** The terminal for its output, below /dev; the console's when left out, on which the kernel is then quiet meanwhile. */
+    tty?: string;
+  };
   /** The size of the terminal that shows the console. */
   terminal?: { rows: number; columns: number };
 }
@@ -147,11 +156,12 @@ export interface BootRequest {
 export function withBootRequest(initrd: Uint8Array, request: BootRequest): Uint8Array {
   const entries: CpioEntry[] = [];
   if (request.exec) {
-    const { command, token } = request.exec;
+    const { command, token, tty } = request.exec;
     entries.push({ kind: 'fifo', path: 'naxos/output', mode: 0o644 });
     entries.push(file('naxos/exec', `${command}\n`));
     entries.push(file('naxos/begin', beginMarker(token)));
     entries.push(file('naxos/end', endMarker(token, '%d')));
+    if (tty !== undefined) entries.push(file('naxos/tty', `${tty}\n`));
   }
   if (request.terminal) {
     const { rows, columns } = request.terminal;

@@ -28,7 +28,8 @@ export async function boot(flags: GuestFlags & { exec?: string }): Promise<numbe
   const base = readFileSync(guest.initrd);
   if (exec !== undefined) {
     const token = randomBytes(12).toString('hex');
-    const initrd = withBootRequest(base, { exec: { command: exec, token } });
+    // A tree of the user's may have no other UART than the console's.
+    const initrd = withBootRequest(base, { exec: { command: exec, token, ...(!flags.dtb && { tty: 'ttyAMA1' }) } });
     return runSession(flags, { mode: 'boot', kernel, initrd, execToken: token });
   }
   const terminal = new Terminal();

@@ -31,7 +31,10 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     void (flags.quiet || process.stderr.write(`naxos: ${text}${terminal.interactive ? '\r' : ''}\n`));
   const terminal = new Terminal();
   const exec = execToken === undefined ? undefined : execOutput(execToken, flags.quiet === true);
+  // The command writes to a UART of its own, the kernel to the console.
+  const separate = exec !== undefined && flags.dtb === undefined;
   const interactive = exec === undefined && terminal.interactive;
+  const screen = interactive && process.stdout.isTTY ? terminal.screen : process.stdout;
   let closed = false;
   // A reader that has gone also ends a machine that would otherwise never write again.
   const onClosed = (): void => {
@@ -58,8 +61,9 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     memory: flags.memory,
     cpus: flags.cpus,
     el: options.el,
-    restarts: flags.reboot,
-    output: exec?.output ?? (interactive && process.stdout.isTTY ? terminal.screen : process.stdout),
+    // A command runs once.
+    restarts: flags.reboot && exec === undefined,
+    ...(separate ? { onOutput: exec.console, second: exec.output } : { output: exec?.output ?? screen }),
     trace,
     // Of what an earlier run translated there would be nothing to trace.
     keepTranslations: !flags.trace?.has('exec'),
@@ -137,12 +141,10 @@ function statusOf(end: MachineEnd, exec: ExecStream | undefined, say: (text: str
   }
 }
 
-/** The console of `--exec`: the command's output goes to standard output, the kernel's messages to standard error. */
-function execOutput(token: string, quiet: boolean): { output: Writable; stream: ExecStream } {
-  const stream = new ExecStream(token, {
-    output: (bytes) => void process.stdout.write(bytes),
-    console: (bytes) => void (quiet || process.stderr.write(bytes)),
-  });
+/** Where things go with `--exec`: the command's output to standard output, the kernel's messages to standard error. */
+function execOutput(token: string, quiet: boolean) {
+  const console = (bytes: Uint8Array): void => void (quiet || process.stderr.write(bytes));
+  const stream = new ExecStream(token, { output: (bytes) => void process.stdout.write(bytes), console });
   const output = new Writable({
     write(chunk: Uint8Array, _encoding, done) {
       stream.push(chunk);
@@ -151,7 +153,7 @@ function execOutput(token: string, quiet: boolean): { output: Writable; stream: 
       else done();
     },
   });
-  return { output, stream };
+  return { console, output, stream };
 }
 
 function writeTree(path: string, tree: Uint8Array): void {

@@ -3,6 +3,7 @@
  * that happens with an undisturbed run: it must be the same up to the one operation that needs what is missing, and
  * after that the VMM may only say so.
  */
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { ServiceDescription, SystemDescription } from '../../hypervisor/description.ts';
 import type { SystemEnd } from '../../hypervisor/system.ts';
@@ -154,13 +155,16 @@ describe('a VMM without', () => {
 
 describe('the policy', () => {
   it('is all that the VMM has: no slot holds what it was not given', async () => {
-    const { system, end } = start('hello');
-    const slots = new Set(system.description.services[0]!.grants.map((grant) => grant.slot));
-    expect([...slots].toSorted((a, b) => a - b)).toEqual(
-      Object.values(VmmSlot)
-        .filter((slot) => slot !== VmmSlot.OWN)
-        .toSorted((a, b) => a - b),
-    );
-    await end;
+    const { OWN, UART1, UART1_IRQ, ...given } = VmmSlot;
+    for (const [options, slots] of [
+      [{}, Object.values(given)],
+      [{ second: new PassThrough() }, [...Object.values(given), UART1, UART1_IRQ]],
+    ] as const) {
+      const { system, end } = start('hello', options);
+      const granted = new Set(system.description.services[0]!.grants.map((grant) => grant.slot));
+      expect(granted).toEqual(new Set<number>(slots));
+      expect(granted.has(OWN)).toBe(false);
+      await end;
+    }
   });
 });

@@ -78,6 +78,15 @@ describe('the generated tree', () => {
   });
 });
 
+it('has a second UART where there is one, and says which is which', () => {
+  const tree = generate({ second: true });
+  const [first, second] = [tree.find('serial0')!, tree.find('serial1')!];
+  expect(tree.find(tree.find('/chosen')!.string('stdout-path')!)).toBe(first);
+  expect(second.physicalReg()).toEqual([{ address: 0x0904_0000, size: 0x1000 }]);
+  expect(tree.interrupts(second)[0]!.specifier).toEqual([0, 8, 4]);
+  expect(generate().find('/aliases')).toBeUndefined();
+});
+
 describe('a tree of the user’s', () => {
   const dts = (body: string, cells = 2): Uint8Array =>
     writeDtb(

@@ -1,4 +1,6 @@
+import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { parseDtb } from '../../arch/devicetree/dtb.ts';
 import { GuestImageError, Machine, type MachineOptions } from '../../index.ts';
 import { code, rawImage } from '../guests/linux/kernels.ts';
 import { smallImage } from './cli/run-naxos.ts';
@@ -31,6 +33,47 @@ const psci = (low: number, conduit: 'smc' | 'hvc'): number[] => [
   conduit === 'smc' ? 0xd4000003 : 0xd4000002,
 ];
 const FOREVER = 0x14000000; // b .
+
+describe('a UART besides the console’s', () => {
+  /** Writes 7 to it, with FIFO and interrupts as they are after a reset, and switches off. */
+  const kernel = image(
+    0x52800001 | (7 << 5), // mov w1, #7
+    ...PUT_X1.with(1, 0xd2a12082), // mov x2, #0x09040000
+    ...psci(8, 'hvc'),
+  );
+
+  it('has an end of its own', async () => {
+    let sent = '';
+    const second = new Writable({ write: (chunk: Buffer, _, done) => ((sent += chunk.toString()), done()) });
+    const { machine, text } = make({ kernel, second });
+    expect(await machine.run()).toEqual({ reason: 'poweroff', text: '' });
+    expect([text(), sent]).toEqual(['', '7']);
+    expect(parseDtb(machine.deviceTree).find('serial1')!.path).toBe('/pl011@9040000');
+  });
+
+  it('is there only when something takes what it sends', async () => {
+    const { machine, text } = make({ kernel });
+    setTimeout(() => machine.stop(), 100);
+    expect((await machine.run()).reason).toBe('stopped');
+    expect(text()).toBe('');
+    expect(parseDtb(machine.deviceTree).compatible('arm,pl011')).toHaveLength(1);
+  });
+
+  it('makes the guest wait while its end takes nothing', async () => {
+    const chunks: Buffer[] = [];
+    const second = new Writable({
+      highWaterMark: 16,
+      write: (chunk: Buffer, _, done) => (chunks.push(Buffer.from(chunk)), void setImmediate(done)),
+    });
+    // `echo` on the second UART would need input: digits without end, until enough have come.
+    const digits = image(...PUT_X1.with(0, 0x52800681).with(1, 0xd2a12082), 0x17fffffd); // mov w1, #'4'; …; b .-12
+    const { machine } = make({ kernel: digits, second });
+    const look = setInterval(() => Buffer.concat(chunks).length > 20_000 && machine.stop(), 1);
+    expect((await machine.run()).reason).toBe('stopped');
+    clearInterval(look);
+    expect(Buffer.concat(chunks).toString()).toMatch(/^4{20000,}$/);
+  });
+});
 
 describe.each(['boot', 'bare'] as const)('a machine (%s)', (mode) => {
   it('runs a kernel given by its content, to its end', async () => {

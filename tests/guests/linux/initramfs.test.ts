@@ -58,6 +58,15 @@ describe('a boot request', () => {
     expect(text(find(entries, 'naxos/end'))).toBe('<naxos t0k end %d>');
   });
 
+  it('says which terminal the output goes to, where that is not the console', () => {
+    const paths = (tty?: string): string[] =>
+      readCpio(withBootRequest(initramfs, { exec: { command: 'true', token: 't', ...(tty && { tty }) } })).map(
+        ({ path }) => path,
+      );
+    expect(paths()).not.toContain('naxos/tty');
+    expect(paths('ttyAMA1')).toContain('naxos/tty');
+  });
+
   it("adds the terminal's size as stty takes it", () => {
     const initrd = withBootRequest(initramfs, { terminal: { rows: 30, columns: 100 } });
     expect(text(find(readCpio(initrd), 'naxos/terminal'))).toBe('rows 30 columns 100\n');

@@ -40,6 +40,32 @@ describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
     expect(panic.status).toBe(3);
   });
 
+  it.runIf(slow)('keeps what the kernel writes out of the output of a command, however the guest ends', async () => {
+    const ends: [string, RegExp][] = [
+      ['echo c >/proc/sysrq-trigger', /sysrq: Trigger a crash[^]*---\[ end Kernel panic/],
+      ['echo "<0>an emergency" >/dev/kmsg; reboot -f', /an emergency[^]*reboot: Restarting system/],
+      ['poweroff -f', /reboot: Power down/],
+    ];
+    for (const [end, kernel] of ends) {
+      // The pause lets the output reach the terminal.
+      const { status, stdout, stderr } = await run([
+        'boot',
+        '--exec',
+        `printf '<naxos\\n'; sleep 0.5; ${end}; sleep 100`,
+      ]);
+      expect(stdout).toBe('<naxos\n');
+      expect(stderr).toMatch(kernel);
+      expect(status).toBe(3);
+    }
+  });
+
+  it.runIf(slow)("runs a command also with a device tree of the user's, which has the console only", async () => {
+    const dtb = folder.file('tree.dtb');
+    await run(['boot', '--dump-dtb', dtb]);
+    const { status, stdout } = await run(['boot', '--quiet', '--dtb', dtb, '--exec', 'seq 3; exit 4']);
+    expect([status, stdout]).toEqual([4, '1\n2\n3\n']);
+  });
+
   it.runIf(slow)('listens, also on the bare machine, to what is typed after it has slept for a while', async () => {
     const files = ['--kernel', guest!.kernel, '--initrd', guest!.initrd, '--append', 'quiet'];
     for (const verb of ['boot', 'bare']) {
