@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { argv, execPath, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { cacheFolder, fetchNode, findNode, followLauncher, makeFolder, runUnder } from './runtime.js';
+import { BAD_REQUEST, cacheFolder, fetchNode, findNode, followLauncher, makeFolder, runUnder } from './runtime.js';
 
 const sources = new URL('../hypervisor/cli.ts', import.meta.url);
 const compiled = new URL('../dist/hypervisor/cli.js', import.meta.url);
@@ -19,7 +19,7 @@ function suitableNode() {
     return findNode() ?? fetchNode();
   } catch (error) {
     console.error(`naxos: ${error.message}`);
-    process.exit(1);
+    process.exit(BAD_REQUEST);
   }
 }
 

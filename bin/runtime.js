@@ -10,6 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Type stripping, relaxed SIMD and a fast WebAssembly come with this major version. */
 const OLDEST_MAJOR = 24;
+/** The exit status of what cannot be done here. */
+export const BAD_REQUEST = 2;
 /** What a host with an older Node.js gets. */
 const FETCHED_VERSION = '24.21.0';
 
@@ -63,6 +65,8 @@ export function findNode() {
 
 function npmInstall(folder) {
   const args = ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+  // Without a network npm would try for more than a minute.
+  args.push('--fetch-retries=2', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=2000');
   const { status, stderr: complaint } = spawnSync('npm', [...args, '--loglevel=error', binaryPackage()], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -140,6 +144,6 @@ if (argv[1] && import.meta.url === pathToFileURL(argv[1]).href) {
     console.log(findNode() ?? fetchNode());
   } catch (error) {
     console.error(`naxos: ${error.message}`);
-    process.exitCode = 1;
+    process.exitCode = BAD_REQUEST;
   }
 }
