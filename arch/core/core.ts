@@ -68,6 +68,9 @@ const TIMER_INTIDS = [
 /** PPI of the performance monitors' overflow (BSA): INTID. */
 const PMU_INTID = 23;
 
+/** In bytes: CTR_EL0.DminLine. */
+const CACHE_LINE = 64;
+
 /** Instructions between two looks at the clock. */
 const SLICE = 50_000;
 
@@ -1005,6 +1008,14 @@ export class Core implements Processor, CoreState, DomainMember {
     this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
     this.trap = trap;
     return true;
+  }
+
+  /** The watchpoint exception of DC IVAC, which invalidates the cache line at an address. */
+  invalidationWatched(va: bigint): Trap | undefined {
+    if (this.debug.watching === '') return undefined;
+    const hi = Number(BigInt.asIntN(32, va >> 32n));
+    const lo = Number(BigInt.asIntN(32, va)) & -CACHE_LINE;
+    return this.debug.watchpoint(this, hi, lo, CACHE_LINE, { reads: false, writes: true, maintenance: true });
   }
 
   private readMiss(frame: number, info: number): number {

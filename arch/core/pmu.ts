@@ -129,9 +129,9 @@ export function countEvent(core: CoreState, event: number): void {
   for (let n = 0; n < EVENT_COUNTERS; n++) if (eventOf(core, n) === event && counts(core, n)) increment(core, n, 1n);
 }
 
-/** The overflow interrupt's level: an overflow whose interrupt and counter group are enabled. */
+/** The overflow interrupt's level: an overflow whose interrupt and counter group are enabled, the counter itself or not. */
 export function pmuOutput(core: CoreState): boolean {
-  const pending = read(core, SR.PMOVSSET_EL0) & read(core, SR.PMINTENSET_EL1) & read(core, SR.PMCNTENSET_EL0);
+  const pending = read(core, SR.PMOVSSET_EL0) & read(core, SR.PMINTENSET_EL1);
   if (pending === 0n) return false;
   const own = ((1n << BigInt(accessibleCounters(core))) - 1n) | CYCLES_BIT;
   if (bit(core, SR.PMCR_EL0, PMCR.E) && (pending & own) !== 0n) return true;

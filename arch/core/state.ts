@@ -1,4 +1,5 @@
 import type { PhysicalBus } from '../bus.ts';
+import type { Trap } from './exception.ts';
 import type { Mmu } from './mmu.ts';
 
 /** The ways a TLB invalidation names what it drops (DDI 0487, D8.14). Regimes: the EL that owns the tables. */
@@ -49,6 +50,8 @@ export interface CoreState {
   random?(): bigint;
   /** Brings the performance counters of the frame in use up to date. Call before what decides how they count changes. */
   countEvents?(): void;
+  /** The watchpoint exception, if any, of DC IVAC of an address whose translation has succeeded. */
+  invalidationWatched?(va: bigint): Trap | undefined;
   /** Registers of generic timers or performance monitors changed: the core computes the next deadline and the timers' interrupt lines anew. */
   timersChanged(): void;
   /** GIC CPU interface registers (ICC_*, ICV_*, ICH_*) by encoding key; undefined result: not there (UNDEFINED). */

@@ -99,8 +99,11 @@ function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly n
     el,
     check: (core, current) => sctlrThenHcr(core, current, SCTLR.UCI, trap),
     run(core, _el, value) {
-      const pa = maintain(core, value, name === 'DC IVAC' ? ACCESS.WRITE : ACCESS.READ);
-      return typeof pa === 'number' ? undefined : pa;
+      // DC IVAC counts as a store.
+      const invalidates = name === 'DC IVAC';
+      const pa = maintain(core, value, invalidates ? ACCESS.WRITE : ACCESS.READ);
+      if (typeof pa !== 'number') return pa;
+      return invalidates ? core.invalidationWatched?.(value) : undefined;
     },
   });
 }

@@ -77,6 +77,8 @@ const TTBR_WRITE_RETIRED = 0x1c;
 const SCTLR_BITS = [0, 1, 2, 3, 4, 12, 14, 15, 16, 18, 19, 20, 23, 26, 44] as const;
 /** EOS, EIS, nTLSMD, LSMAOE: RES1 without FEAT_ExS and FEAT_LSMAOC. */
 const SCTLR_ONE = bits(11, 22, 28, 29);
+/** ITD and SED: RES1 where EL0 has no AArch32. */
+const SCTLR_EL0_ONE = bits(7, 8);
 const TCR_EL1_BITS = bits([5, 0], [34, 7], [42, 36], 55, 56);
 const SPSR_BITS = bits([31, 28], [24, 20], 12, [9, 6], [4, 0]);
 const TIMER = { el: 0, effect: 'timers' } as const;
@@ -143,7 +145,7 @@ const EL1 = {
     at: '3 0 1 0 0',
     ...TVM,
     mask: bits(...SCTLR_BITS, 9),
-    one: SCTLR_ONE,
+    one: SCTLR_ONE | SCTLR_EL0_ONE,
     reset: bits(20, 23),
     effect: 'context',
     e2h: 'SCTLR_EL2',
@@ -182,7 +184,8 @@ const EL2 = {
   SCTLR_EL2: {
     at: '3 4 1 0 0',
     el: 2,
-    mask: bits(...SCTLR_BITS),
+    // CP15BEN, ITD, SED: RES0 or RES1 by HCR_EL2.{E2H, TGE}, so they keep what is written.
+    mask: bits(...SCTLR_BITS, 5, 7, 8),
     one: SCTLR_ONE,
     reset: bits(20, 23),
     effect: 'context',
@@ -251,7 +254,7 @@ const DEBUG = {
   MDCCINT_EL1: { at: '2 0 0 2 0', mask: bits(29, 30), check: 'debug' },
   MDSCR_EL1: {
     at: '2 0 0 2 2',
-    mask: bits(0, 6, [15, 12], [23, 21], 19, 26, 27, 29, 30, 31),
+    mask: bits(0, 6, [15, 12], [23, 21], 26, 27, 29, 30),
     check: 'debug',
     effect: 'context',
   },

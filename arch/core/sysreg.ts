@@ -13,7 +13,7 @@ import { F, PSTATE, sysregKey } from './frame.ts';
 import { cacheSize, DCZID, hasFeature, MIDR, mpidr } from './idregs.ts';
 import { countEvent, PMCEID0, PMCEID1, PMU_BEHAVIOUR } from './pmu.ts';
 import type { CoreState } from './state.ts';
-import { bits, HCR } from './sysreg-bits.ts';
+import { bits, HCR, MDSCR } from './sysreg-bits.ts';
 import { OPERATIONS } from './sysreg-ops.ts';
 import { parseKey, SR } from './sysreg-slots.ts';
 import { numberedRows, TABLE, type Row, type SysregName } from './sysreg-table.ts';
@@ -24,6 +24,7 @@ import {
   dcZvaTrap,
   hcrTraps,
   trapEl0,
+  TRAP_EL1,
   TRAP_EL2,
   UNDEFINED,
   verdictTrap,
@@ -134,6 +135,9 @@ const CPTR_ONE = 0x33ffn;
 const CPTR_VHE = bits(20, 21, 31);
 const CPTR_NVHE = bits(10, 31);
 
+/** MDSCR_EL1.{SS, TDCC, KDE, MDE}. */
+const MDSCR_UNLOCKED = bits(MDSCR.SS, MDSCR.TDCC, MDSCR.KDE, MDSCR.MDE);
+
 /** What makes a register more than storage. */
 const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   MIDR_EL1: { read: (core) => (currentEl(core) === 1 ? slot(core, SR.VPIDR_EL2) : MIDR) },
@@ -197,6 +201,14 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
       if (!store(core, SR.MDCR_EL2, value)) return;
       core.contextChanged();
       core.timersChanged();
+    },
+  },
+  MDSCR_EL1: {
+    // The rest is EDSCR's, for the debugger's state to be saved and restored while the OS lock is set.
+    write(core, value) {
+      const writable = bit(core, SR.OSLSR_EL1, 1) ? ALL_BITS : MDSCR_UNLOCKED;
+      const kept = slot(core, SR.MDSCR_EL1) & ~writable;
+      if (store(core, SR.MDSCR_EL1, (value & writable) | kept)) core.contextChanged();
     },
   },
   OSLAR_EL1: {
@@ -340,10 +352,17 @@ export function inlineAccess(key: number, write: boolean, el: number, e2h: boole
   };
 }
 
-/** op0 = 3, op1 = 0, 1 or 3, CRn = 0: what software identifies the processor by. */
+/** op0 = 3, op1 = 0, 1 or 3, CRn = 0, CRm = 0 to 7: what software identifies the processor by. */
 function inFeatureSpace(key: number): boolean {
   const op1 = (key >> 11) & 7;
-  return key >> 14 === 3 && (op1 === 0 || op1 === 1 || op1 === 3) && ((key >> 7) & 15) === 0;
+  return key >> 14 === 3 && (op1 === 0 || op1 === 1 || op1 === 3) && ((key >> 6) & 31) === 0;
+}
+
+/** What becomes of an access that the current EL may not make. */
+function refused(core: CoreState, key: number, el: number, read: boolean): Verdict {
+  // FEAT_IDST: whatever is wrong with a read of the feature identification space, it is reported as a trapped access.
+  if (!read || !inFeatureSpace(key) || !hasFeature('FEAT_IDST')) return UNDEFINED;
+  return el === 0 ? trapEl0(core) : el === 1 ? TRAP_EL1 : TRAP_EL2;
 }
 
 /** The register and whether the current EL may access it. */
@@ -353,11 +372,9 @@ function access(core: CoreState, key: number, el: number, read: boolean): Sysreg
     // The IMPLEMENTATION DEFINED registers, of which there are none.
     const crn = (key >> 7) & 15;
     if (el === 1 && (crn === 11 || crn === 15) && bit(core, SR.HCR_EL2, HCR.TIDCP)) return TRAP_EL2;
-    return UNDEFINED;
+    return refused(core, key, el, read);
   }
-  if (el < (read ? sysreg.readEl : sysreg.writeEl)) {
-    return el === 0 && read && inFeatureSpace(key) && hasFeature('FEAT_IDST') ? trapEl0(core) : UNDEFINED;
-  }
+  if (el < (read ? sysreg.readEl : sysreg.writeEl)) return refused(core, key, el, read);
   if (sysreg.row.check) {
     const verdict = CHECKS[sysreg.row.check](core, el, read);
     if (verdict !== ALLOWED) return verdict;

@@ -72,6 +72,9 @@ test('the interrupt follows overflow, its enable and the counter group; the next
   expect(pmuOutput(core)).toBe(false);
   core.msr('PMINTENSET_EL1', 1n);
   expect(pmuOutput(core)).toBe(true);
+  // The counter itself need not be enabled (AArch64.CheckForPMUOverflow).
+  core.msr('PMCNTENCLR_EL0', 1n);
+  expect(pmuOutput(core)).toBe(true);
   core.msr('PMCR_EL0', 0n);
   expect(pmuOutput(core)).toBe(false);
   core.msr('PMCR_EL0', 1n);

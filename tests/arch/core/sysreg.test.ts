@@ -70,7 +70,8 @@ describe('storage', () => {
     core.msr('VBAR_EL1', 0xffff_8000_0000_0fffn);
     expect(core.mrs('VBAR_EL1')).toBe(0xffff_8000_0000_0800n);
     core.msr('SCTLR_EL1', 0n);
-    expect(core.mrs('SCTLR_EL1')).toBe(0x3040_0800n);
+    // LSMAOE, nTLSMD, EIS, EOS, SED, ITD.
+    expect(core.mrs('SCTLR_EL1')).toBe(0x3040_0980n);
     core.msr('TPIDR_EL1', (1n << 64n) - 1n);
     expect(core.mrs('TPIDR_EL1')).toBe((1n << 64n) - 1n);
     core.msr('CONTEXTIDR_EL1', 0x1_2345_6789n);
@@ -93,6 +94,29 @@ describe('storage', () => {
     for (const name of ['TCR_EL2', 'VTCR_EL2']) expect(kept(name) & (bit(21) | bit(22))).toBe(bit(21) | bit(22));
   });
 
+  test('SCTLR_EL2 keeps what is RES0 or RES1 by HCR_EL2.{E2H, TGE}: CP15BEN, ITD, SED', () => {
+    const core = new FakeCore(2);
+    const kept = (value: bigint): bigint => {
+      core.msr('SCTLR_EL2', value);
+      return (core.mrs('SCTLR_EL2') as bigint) & 0x1a0n;
+    };
+    expect([kept(0x30c5_0830n), kept(0x1a0n)]).toEqual([0x20n, 0x1a0n]);
+  });
+
+  test('MDSCR_EL1 keeps EDSCR’s bits as they are unless the OS lock is set', () => {
+    const core = new FakeCore(1);
+    const ones = (1n << 64n) - 1n;
+    core.msr('OSLAR_EL1', 0n);
+    core.msr('MDSCR_EL1', ones);
+    expect(core.mrs('MDSCR_EL1')).toBe(0xb001n);
+    core.msr('OSLAR_EL1', 1n);
+    core.msr('MDSCR_EL1', ones);
+    expect(core.mrs('MDSCR_EL1')).toBe(0x6ce0_f041n);
+    core.msr('OSLAR_EL1', 0n);
+    core.msr('MDSCR_EL1', 0n);
+    expect(core.mrs('MDSCR_EL1')).toBe(0x6ce0_4040n);
+  });
+
   test('a write that translation depends on is announced once, and not when nothing changes', () => {
     const core = new FakeCore(1);
     core.msr('TTBR0_EL1', 0x4000n);
@@ -102,6 +126,24 @@ describe('storage', () => {
     expect(core.contextChanges).toBe(1);
     core.msr('CNTV_CVAL_EL0', 1n);
     expect(core.timerChanges).toBe(1);
+  });
+
+  test('all reads of the feature identification space that fail are reported as trapped accesses (FEAT_IDST)', () => {
+    // Unallocated: S3_0_C0_C0_1, S3_1_C0_C7_7, S3_3_C0_C0_2; and CCSIDR2_EL1, of FEAT_CCIDX.
+    for (const at of ['3 0 0 0 1', '3 1 0 7 7', '3 3 0 0 2', '3 1 0 0 2']) {
+      const of = (el: number, read: boolean, hcr: readonly number[] = []): unknown => {
+        const core = new FakeCore(el);
+        core.setBits('HCR_EL2', ...hcr);
+        const result = read ? readSysreg(core, parseKey(at), 3) : writeSysreg(core, parseKey(at), 0n, 3);
+        expect((result as Trap).esr >>> 26).toBe(read ? 0x18 : 0);
+        return (result as Trap).target;
+      };
+      expect([of(0, true), of(0, true, [HCR.TGE]), of(1, true), of(2, true)]).toEqual([1, 2, 1, 2]);
+      expect([of(0, false), of(1, false), of(2, false)]).toEqual([1, 1, 2]);
+    }
+    // Not of that space: CRm from 8 on, op1 = 2.
+    for (const at of ['3 0 0 8 0', '3 2 0 0 1'])
+      expect(target(readSysreg(new FakeCore(1), parseKey(at), 3))).toBe('undefined→1');
   });
 
   test('read-only and write-only registers are UNDEFINED the other way', () => {

@@ -445,6 +445,34 @@ stages:
     msr     dbgwcr0_el1, xzr
     bl      reset
 
+//# DC IVAC meets watchpoints as a store of the cache line (AArch64.DC, AArch64.CheckWatchpoint); on QEMU it does not
+//= 2 d2000162
+    setreg  mdcr_el2, 1 << 8
+    setreg  mdscr_el1, 0x8000
+    setreg  dbgwvr0_el1, area + 32
+    setreg  dbgwcr0_el1, 0x1ff3             // stores at EL1
+    at1     EL1, area + 4, dc ivac, x1
+    print   x23, x19
+    msr     dbgwcr0_el1, xzr
+    bl      reset
+
+//# the interrupt of an overflow does not need its counter enabled (AArch64.CheckForPMUOverflow); QEMU looks at it elsewhere
+//= 800000
+    setreg  mdcr_el2, 6
+    setreg  pmintenset_el1, 1
+    setreg  pmovsset_el0, 1
+    setreg  pmcr_el0, 1
+    setreg  pmcntenclr_el0, -1
+    isb
+    ldr     x0, =0x080b0200                 // GICR_ISPENDR0
+    ldr     w3, [x0]
+    and     x3, x3, #(1 << 23)
+    print   x3
+    msr     pmcr_el0, xzr
+    setreg  pmovsclr_el0, -1
+    setreg  pmintenclr_el1, -1
+    bl      reset
+
 //# a watchpoint of EL1 is not met at EL0 (D2.10), nor one of loads by a store; QEMU takes one that was met before
 //= 1 56000001
     setreg  mdcr_el2, 1 << 8
