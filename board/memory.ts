@@ -16,7 +16,7 @@ export function createRam(base: number, size: number, reserved: number): Ram {
   if (!Number.isSafeInteger(size) || size < 2 ** 20) throw new BoardError(`memory must be 1 MiB at least`);
   if (size % PAGE !== 0) throw new BoardError(`memory must be a multiple of 64 KiB, ${size} bytes is not`);
   if (host + size > LIMIT)
-    throw new BoardError(`${Math.ceil(size / 2 ** 20)} MiB of memory is more than a machine can have: ${most} MiB`);
+    throw new BoardError(`a machine can have ${most} MiB of memory at most, the microkernel's included`);
   const pages = (host + size) / PAGE;
   try {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -18,7 +18,7 @@ import { PanicWatch } from './panic-watch.ts';
 import type { SystemEnd } from './system.ts';
 
 /** Host address of the first core's area: nothing lies at 0, which means "none". */
-const CORE_AREA = 0x1_0000;
+export const CORE_AREA = 0x1_0000;
 /** A panic is believed when for so long (milliseconds) nothing ran but the kernel, without a pause. */
 const PANIC_MS = 500;
 

@@ -1,5 +1,5 @@
 /** Where everything of a guest lies in its memory before it starts, after Linux's Documentation/arch/arm64/booting.rst. */
-import type { Kernel } from '../guests/linux/image.ts';
+import { given, type Kernel } from '../guests/linux/image.ts';
 import { place, type Range } from '../guests/linux/load.ts';
 import { VIRT, guestTree, withSeeds } from './guest-tree.ts';
 
@@ -27,6 +27,8 @@ export interface GuestImage {
   entry: number;
   dtb: Uint8Array;
   dtbAddress: number;
+  /** What the user may want to know of it, in a line. */
+  advice?: string | undefined;
 }
 
 /** @throws GuestImageError, DeviceTreeError when something does not fit or cannot be used */
@@ -41,7 +43,15 @@ export function layOut(options: GuestOptions): GuestImage {
   const parts = placement.kernel.map(({ address, bytes }) => ({ address, bytes }));
   if (initrd && placement.initrd) parts.push({ address: placement.initrd.address, bytes: initrd });
   parts.push({ address: placement.dtb.address, bytes: flat });
-  return { parts, entry: placement.entry, dtb: flat, dtbAddress: placement.dtb.address };
+  const { entry, dtb } = placement;
+  return { parts, entry, dtb: flat, dtbAddress: dtb.address, advice: adviceOn(kernel, dtb, memory) };
+}
+
+/** What the kernel needs beyond image_size nobody says. With little, Linux hangs before it has a console to say so. */
+function adviceOn(kernel: Kernel, last: Range, memory: number): string | undefined {
+  const left = VIRT.RAM + memory - (last.address + last.size);
+  if (kernel.kind !== 'image' || left >= kernel.imageSize / 2) return undefined;
+  return `kernel, initrd and device tree leave ${given(left)} of the guest's ${given(memory)}: if it does not start, give it more memory`;
 }
 
 /** The same for another start: with other seeds, where the tree has any. @param seed SEED_BYTES random bytes */

@@ -2,16 +2,16 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Writable, type Readable } from 'node:stream';
-import type { Core } from '../arch/core/core.ts';
+import { CORE_BYTES, type Core } from '../arch/core/core.ts';
 import { F, PSTATE } from '../arch/core/frame.ts';
 import { DeviceTreeError } from '../arch/devicetree/tree.ts';
 import { BoardError } from '../board/bus.ts';
 import { parseKernel, readInitrdFile, readKernelFile } from '../guests/linux/image.ts';
 import { Exit } from '../kernel/abi/faults.ts';
-import { Bare, layOutBare } from './bare.ts';
+import { Bare, CORE_AREA, layOutBare } from './bare.ts';
 import { layOut, type GuestImage } from './guest-image.ts';
-import { SEED_BYTES } from './guest-tree.ts';
-import { System, type SystemEnd } from './system.ts';
+import { SEED_BYTES, guestTree } from './guest-tree.ts';
+import { SERVICES_MEMORY, System, type SystemEnd } from './system.ts';
 import { TranslationFile } from './translation-file.ts';
 import { traceCores, traceKernel, type Trace } from './trace.ts';
 
@@ -100,6 +100,8 @@ export class Machine {
   readonly #runner: Bare | System;
   /** The device tree that the guest is given, flattened. */
   readonly deviceTree: Uint8Array;
+  /** What the user may want to know before it runs, in a line. */
+  readonly advice: string | undefined;
   readonly #translations: TranslationFile | undefined;
   #userSpaceMs: number | undefined;
   #started = performance.now();
@@ -110,11 +112,11 @@ export class Machine {
    */
   constructor(options: MachineOptions) {
     const { mode = 'boot', cpus = 1, el = 1, trace, restarts = true, input, keys } = options;
-    const memory = Math.floor((options.memory ?? DEFAULT_MEMORY) / UNIT) * UNIT;
-    if (!(memory >= MB)) throw new BoardError('memory must be 1 MiB at least');
-    if (memory >= LIMIT) throw new BoardError('memory must be less than 4 GiB');
-    const image = loadGuest(options, memory, cpus);
+    const tree = { ...options, second: options.second !== undefined };
+    const memory = memoryOf(tree);
+    const image = loadGuest(tree, memory);
     this.deviceTree = image.dtb;
+    this.advice = image.advice;
     if (options.keepTranslations) this.#translations = new TranslationFile(identity(image));
     const onCores = (cores: readonly Core[]): void => {
       this.#translations?.attach(cores[0]!.code);
@@ -215,22 +217,63 @@ function identity(image: GuestImage): Uint8Array {
 
 const randomSeed = (): Uint8Array => randomFillSync(new Uint8Array(SEED_BYTES));
 
-function loadGuest(options: MachineOptions, memory: number, cpus: number): GuestImage {
-  const { mode, kernel, initrd, append = '', dtb, el = 1 } = options;
+/** Most bytes of memory that a guest can be given: what is left beside the machine's own state. */
+export function mostMemory(mode: 'boot' | 'bare', cpus: number): number {
+  const own = CORE_AREA + cpus * CORE_BYTES + (mode === 'boot' ? SERVICES_MEMORY : 0);
+  return Math.floor((LIMIT - own) / MB) * MB;
+}
+
+/** Bytes of memory that a guest gets. @throws BoardError */
+function memoryOf({ mode = 'boot', cpus = 1, memory = DEFAULT_MEMORY }: TreeOptions): number {
+  const most = mostMemory(mode, cpus);
+  if (!(memory >= MB)) throw new BoardError('memory must be 1 MiB at least');
+  // So many cores that there is no room for memory are refused as cores.
+  if (memory > (most > 0 ? most : LIMIT))
+    throw new BoardError(`memory can be ${most / MB} MiB at most${cpus > 1 ? ` with ${cpus} cores` : ''}`);
+  return Math.floor(memory / UNIT) * UNIT;
+}
+
+/** What decides a guest's device tree. */
+export type TreeOptions = Pick<
+  MachineOptions,
+  'mode' | 'initrd' | 'append' | 'dtb' | 'memory' | 'cpus' | 'el' | 'seed'
+> & {
+  /** Where there is none, the tree says nothing of an initrd. A bare machine must have one. */
+  kernel?: FileSource | undefined;
+  /** Whether there is a UART besides the console's. */
+  second?: boolean | undefined;
+};
+
+/**
+ * The device tree that a machine would give its guest, flattened.
+ * @throws GuestImageError, DeviceTreeError, BoardError
+ */
+export function deviceTreeOf({ kernel, ...options }: TreeOptions): Uint8Array {
+  const memory = memoryOf(options);
+  if (kernel !== undefined) return loadGuest({ ...options, kernel }, memory).dtb;
+  return withTree(options.dtb, (dtb) => guestTree({ ...treeOptions(options, memory), dtb, initrd: undefined }));
+}
+
+function treeOptions({ append = '', cpus = 1, seed = randomSeed(), second }: TreeOptions, memory: number) {
+  return { append, memory, cpus, seed, second };
+}
+
+function loadGuest(options: TreeOptions & { kernel: FileSource }, memory: number): GuestImage {
+  const { mode, kernel, initrd, dtb: tree, el = 1 } = options;
   const guest = {
+    ...treeOptions(options, memory),
     kernel: typeof kernel === 'string' ? readKernelFile(kernel, memory) : parseKernel(kernel, memory),
     initrd: typeof initrd === 'string' ? readInitrdFile(initrd, memory) : initrd,
-    append,
-    memory,
-    cpus,
-    seed: options.seed ?? randomSeed(),
-    dtb: typeof dtb === 'string' ? readTreeFile(dtb) : dtb,
-    second: options.second !== undefined,
   };
-  const place = (): GuestImage => (mode === 'bare' ? layOutBare(guest, el) : layOut(guest));
-  if (typeof dtb !== 'string') return place();
+  return withTree(tree, (dtb) => (mode === 'bare' ? layOutBare({ ...guest, dtb }, el) : layOut({ ...guest, dtb })));
+}
+
+/** Uses a device tree of the user's, if any; what is wrong with a file is said with its name. */
+function withTree<Result>(dtb: FileSource | undefined, use: (dtb: Uint8Array | undefined) => Result): Result {
+  if (typeof dtb !== 'string') return use(dtb);
+  const tree = readTreeFile(dtb);
   try {
-    return place();
+    return use(tree);
   } catch (error) {
     if (error instanceof DeviceTreeError) throw new DeviceTreeError(`device tree ${dtb}: ${error.message}`);
     throw error;

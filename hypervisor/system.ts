@@ -20,7 +20,7 @@ import { rootProgram, type ServiceEnd } from './root.ts';
 import { VMM_OBJECTS, VMM_SLOT_BITS, VmmSlot, vmmProgram } from './vmm.ts';
 
 /** Machine memory besides the guest's, for the kernel and the services. */
-const SERVICES_MEMORY = 4 << 20;
+export const SERVICES_MEMORY = 4 << 20;
 /** Host address of the core's area: nothing lies at 0, which means "none". */
 const CORE_AREA = 0x1_0000;
 /** INTIDs of the board's interrupt controller. */

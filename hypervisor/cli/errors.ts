@@ -20,10 +20,16 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** Nobody reads standard output any more. There is nobody to tell. */
+export class OutputClosed extends Error {
+  override name = 'OutputClosed';
+}
+
 const BAD_REQUESTS = [UsageError, GuestImageError, GuestFetchError, DeviceTreeError, BoardError];
 
 /** Says on standard error what went wrong. @returns the exit status */
 export function report(error: unknown, debug: boolean): number {
+  if (error instanceof OutputClosed) return Status.OUTPUT_CLOSED;
   const bad = BAD_REQUESTS.some((kind) => error instanceof kind);
   const message = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ');
   if (bad) process.stderr.write(`naxos: ${message}\n`);

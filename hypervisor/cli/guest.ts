@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { fetchDefaultGuest, guestPath, listGuests, type Guest } from '../../guests/linux/fetch.ts';
 import { UsageError } from './errors.ts';
+import { print } from './output.ts';
 import { Progress } from './progress.ts';
 
 /**
@@ -35,7 +36,7 @@ export async function obtainGuest({ refresh = false, quiet = false } = {}): Prom
 /** Adds the verb. */
 export function addGuestVerb(program: Command): void {
   const guest = program.command('guest').description("manage the default guest: Debian's cloud kernel with busybox");
-  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  const say = (text: string): Promise<void> => print(`${text}\n`);
   guest
     .command('fetch')
     .description('fetch the default guest through apt, unless it is in the cache')
@@ -45,7 +46,7 @@ export function addGuestVerb(program: Command): void {
     .option('--debug', 'with an error, show where it happened')
     .action(async ({ refresh, json, quiet }: { refresh?: boolean; json?: boolean; quiet?: boolean }) => {
       const found = await obtainGuest({ refresh: refresh === true, quiet: quiet === true });
-      print(json ? JSON.stringify(found) : `${found.name}: Linux ${found.manifest.kernel.release}`);
+      await say(json ? JSON.stringify(found) : `${found.name}: Linux ${found.manifest.kernel.release}`);
     });
   guest
     .command('list')
@@ -53,20 +54,21 @@ export function addGuestVerb(program: Command): void {
     .option('--json', 'as JSON, with where each file came from')
     .action(async ({ json }: { json?: boolean }) => {
       const guests = await listGuests();
-      if (json) return print(JSON.stringify(guests));
-      for (const { name, kernel, manifest } of guests) print(`${name}\tLinux ${manifest.kernel.release}\t${kernel}`);
-      if (guests.length === 0 && process.stdout.isTTY) print('none; naxos guest fetch fetches the default one');
+      if (json) return say(JSON.stringify(guests));
+      for (const { name, kernel, manifest } of guests)
+        await say(`${name}\tLinux ${manifest.kernel.release}\t${kernel}`);
+      if (guests.length === 0 && process.stdout.isTTY) await say('none; naxos guest fetch fetches the default one');
     });
   guest
     .command('path')
     .description('print where the default guest is kept, or the path of one of its files')
     .argument('[file]', 'kernel or initrd')
     .action(async (file: string | undefined) => {
-      if (file === undefined) return print(guestPath());
+      if (file === undefined) return say(guestPath());
       if (file !== 'kernel' && file !== 'initrd')
         throw new UsageError(`guest path ${file}: a guest has a kernel and an initrd`);
       const [found] = await listGuests();
       if (!found) throw new UsageError('there is no guest in the cache: run naxos guest fetch');
-      print(found[file]);
+      await say(found[file]);
     });
 }

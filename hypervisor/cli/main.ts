@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { Status, report } from './errors.ts';
 import { addGuestVerb } from './guest.ts';
+import { print } from './output.ts';
 import { addGuestOptions, parseEl, type GuestFlags } from './options.ts';
 
 /** The version in the package's own package.json, above the sources or the compiled files. */
@@ -41,11 +42,15 @@ function complaint(text: string, program: Command, args: readonly string[]): str
 /** Runs the command with its arguments. @returns the exit status */
 export async function main(args: readonly string[]): Promise<number> {
   let status: number = Status.OK;
+  let shown = '';
   const program = new Command('naxos')
     .description('Boots AArch64 Linux on a microkernel at EL2.')
     .version(packageVersion())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`naxos: ${complaint(text, program, args)}\n`) })
+    .configureOutput({
+      writeOut: (text) => void (shown += text),
+      outputError: (text, write) => write(`naxos: ${complaint(text, program, args)}\n`),
+    })
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES);
 
@@ -70,8 +75,14 @@ export async function main(args: readonly string[]): Promise<number> {
       .addOption(new Option('--el <level>', 'exception level that the image starts at').argParser(parseEl).default(1)),
     ['exec', 'exits', 'irq', 'undef'],
   ).action(async (flags: GuestFlags & { kernel: string; el: 1 | 2 }) => {
+    const { kernel, initrd, el } = flags;
+    if (flags.dumpDtb !== undefined) {
+      const { dumpTree } = await import('./dump-tree.ts');
+      status = await dumpTree(flags.dumpDtb, { ...flags, mode: 'bare' });
+      return;
+    }
     const { runSession } = await import('./session.ts');
-    status = await runSession(flags, { mode: 'bare', kernel: flags.kernel, initrd: flags.initrd, el: flags.el });
+    status = await runSession(flags, { mode: 'bare', kernel, initrd, el });
   });
 
   addGuestVerb(program);
@@ -80,8 +91,13 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     // Commander has said what was wrong; help and version come this way too.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? Status.OK : Status.BAD_REQUEST;
-    return report(error, args.includes('--debug'));
+    if (!(error instanceof CommanderError)) return report(error, args.includes('--debug'));
+    status = error.exitCode === 0 ? Status.OK : Status.BAD_REQUEST;
   }
-  return status;
+  try {
+    if (shown !== '') await print(shown);
+    return status;
+  } catch (error) {
+    return report(error, false);
+  }
 }

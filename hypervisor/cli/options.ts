@@ -75,7 +75,7 @@ function parseStats(text: string): 'json' {
 /** @param ended the status of a guest that ended as it wanted */
 const notes = (ended: string): string => `
 On a terminal Ctrl-A x quits, and Ctrl-A h lists the keys.
-Exit status: ${ended}; 2 a bad request; 3 the guest died; 124 --timeout;
+Exit status: ${ended}; 2 a bad request, or output that cannot be written; 3 the guest died; 124 --timeout;
 141 nobody reads the output any more; 1 a fault of naxos.`;
 
 /** Adds the shared options to a verb. @param kinds what it can trace */
@@ -85,7 +85,7 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <string>', "the kernel's command line")
     .option('--dtb <file>', 'device tree to use instead of the generated one')
-    .option('--dump-dtb <file>', 'write the device tree that the guest would be given, and end')
+    .option('--dump-dtb <file>', 'write the device tree that the guest would be given (-: to standard output), and end')
     .addOption(
       new Option('-m, --memory <size>', 'memory: megabytes, or with a suffix k, M, G')
         .argParser(parseMemory)
@@ -94,7 +94,7 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
     .addOption(new Option('--cpus <number>', 'cores').argParser(boot ? parseGuestCpus : parseCpus).default(1))
     .addOption(new Option('--timeout <seconds>', 'end with status 124 after this time').argParser(parseTimeout))
     .option('--no-reboot', 'end when the guest resets the machine')
-    .option('--quiet', 'say nothing besides what the guest writes')
+    .option('--quiet', 'say nothing besides what the guest writes, but for the progress of a first fetch on a terminal')
     .addOption(
       new Option(
         '--stats [format]',

@@ -1,13 +1,13 @@
 /** Runs a machine on this terminal, from its start to the exit status. */
-import { writeFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { ESCAPE_HELP } from '../../board/host/escape.ts';
 import { Terminal } from '../../board/host/terminal.ts';
 import { ExecStream } from '../../guests/linux/exec-stream.ts';
 import { Machine, type MachineEnd, type MachineOptions } from '../machine.ts';
-import { Status, UsageError } from './errors.ts';
+import { OutputClosed, Status, UsageError } from './errors.ts';
 import { HangupWatch } from './hangup.ts';
 import type { GuestFlags } from './options.ts';
+import { outputFailure } from './output.ts';
 import { statsJson, statsText } from './stats.ts';
 
 export interface SessionOptions {
@@ -35,13 +35,15 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
   const separate = exec !== undefined && flags.dtb === undefined;
   const interactive = exec === undefined && terminal.interactive;
   const screen = interactive && process.stdout.isTTY ? terminal.screen : process.stdout;
-  let closed = false;
+  let lost: Error | undefined;
   // A reader that has gone also ends a machine that would otherwise never write again.
-  const onClosed = (): void => {
-    closed = true;
+  const onLost = (error: Error): void => {
+    lost ??= error;
     machine?.stop();
   };
-  process.stdout.on('error', onClosed);
+  const onClosed = (): void => onLost(new OutputClosed());
+  const onError = (error: Error): void => onLost(outputFailure(error));
+  process.stdout.on('error', onError);
   const hangup = new HangupWatch(process.stdout, onClosed);
   // A terminal that has gone takes nothing and gives nothing any more; input that ends otherwise is no reason to end.
   const onInputLost = (): void => {
@@ -49,8 +51,8 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
     else hangup.look();
   };
   process.stdin.on('end', onInputLost).on('error', onInputLost);
-  const onLost = (): void => {};
-  process.stderr.on('error', onLost);
+  const ignored = (): void => {};
+  process.stderr.on('error', ignored);
   let machine: Machine | undefined;
   const settings: MachineOptions = {
     mode: options.mode,
@@ -77,10 +79,7 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
   };
   try {
     machine = new Machine(settings);
-    if (flags.dumpDtb !== undefined) {
-      writeTree(flags.dumpDtb, machine.deviceTree);
-      return Status.OK;
-    }
+    if (machine.advice !== undefined) say(machine.advice);
     trace?.open();
     let timedOut = false;
     const timer =
@@ -111,13 +110,13 @@ export async function runSession(flags: GuestFlags, options: SessionOptions): Pr
       process.stderr.write(`naxos: the guest did not end within ${flags.timeout} s\n`);
       return Status.TIMEOUT;
     }
-    if (closed) return Status.OUTPUT_CLOSED;
+    if (lost !== undefined) throw lost;
     return statusOf(end, exec?.stream, say);
   } finally {
     hangup.close();
-    process.stdout.off('error', onClosed);
+    process.stdout.off('error', onError);
     process.stdin.off('end', onInputLost).off('error', onInputLost);
-    process.stderr.off('error', onLost);
+    process.stderr.off('error', ignored);
   }
 }
 
@@ -154,14 +153,4 @@ function execOutput(token: string, quiet: boolean) {
     },
   });
   return { console, output, stream };
-}
-
-function writeTree(path: string, tree: Uint8Array): void {
-  try {
-    writeFileSync(path, tree);
-  } catch (error) {
-    throw new UsageError(
-      `--dump-dtb ${path}: cannot write it (${(error as NodeJS.ErrnoException).code}); name another file`,
-    );
-  }
 }

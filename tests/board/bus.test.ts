@@ -61,7 +61,7 @@ test('memory that no machine or host can have is refused with what is possible',
     [0, '1 MiB at least'],
     [Number.NaN, '1 MiB at least'],
     [2 ** 20 + 1, 'multiple of 64 KiB'],
-    [2 ** 32, 'more than a machine can have: 4080 MiB'],
+    [2 ** 32, 'can have 4080 MiB of memory at most'],
   ] as const)
     expect(() => createRam(0x40000000, size, 2 ** 24)).toThrow(message);
 });

@@ -73,7 +73,7 @@ describe('what cannot be built', () => {
   test('says why in one line', () => {
     expect(() => build({ cpus: 0 })).toThrow('1 core at least');
     expect(() => build({ cpus: 124 })).toThrow('room for 123 cores, not for 124');
-    expect(() => build({ memory: 2 ** 33 })).toThrow('more than a machine can have');
+    expect(() => build({ memory: 2 ** 33 })).toThrow('MiB of memory at most');
     expect(() => boardTree('../etc')).toThrow('is not the name of a board');
     expect(() => boardTree('nowhere')).toThrow('there is no board "nowhere"');
   });

@@ -1,7 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parseDtb } from '../../../arch/devicetree/dtb.ts';
+import type { DeviceTree } from '../../../arch/devicetree/tree.ts';
+import { mostMemory } from '../../../hypervisor/machine.ts';
 import { elf, zboot } from '../../guests/linux/kernels.ts';
-import { Folder, naxos, request, smallImage, type Result } from './run-naxos.ts';
+import { CLI, Folder, naxos, request, smallImage, type Result } from './run-naxos.ts';
 
 const folder = new Folder();
 afterAll(() => folder.remove());
@@ -13,6 +17,17 @@ function expectRefusal({ status, stdout, stderr }: Result, message: RegExp): voi
   expect(stderr.startsWith('naxos: ')).toBe(true);
   expect(stdout).toBe('');
   expect(status).toBe(2);
+}
+
+/** The command with standard output on a full disk. */
+function toFull(args: readonly string[]): { status: number | null; stderr: string } {
+  const full = openSync('/dev/full', 'w');
+  const env = { ...process.env, XDG_CACHE_HOME: folder.file('cache') };
+  try {
+    return spawnSync(process.execPath, [CLI, ...args], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8', env });
+  } finally {
+    closeSync(full);
+  }
 }
 
 const random = (size: number): Uint8Array => {
@@ -83,6 +98,25 @@ describe('what does not fit the memory is refused:', () => {
   });
 });
 
+describe('the limits that the README says', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, boot, bare] = /(\d+) MiB of memory at most; of a bare machine (\d+) MiB/.exec(readme)!.map(Number);
+
+  it.each([
+    ['boot', boot!],
+    ['bare', bare!],
+  ] as const)('of memory: %s', async (verb, most) => {
+    expect(mostMemory(verb, 1)).toBe((most << 20) >>> 0);
+    const tree = [verb, '--kernel', hello, '--dump-dtb', folder.file('limit.dtb')];
+    expect(await request([...tree, '-m', `${most}M`])).toMatchObject({ status: 0, stderr: '' });
+    expectRefusal(
+      await request([...tree, '-m', `${most + 1}M`]),
+      new RegExp(`memory can be ${most} MiB at most$`, 'm'),
+    );
+    expect(readme).toContain(`naxos: memory can be ${boot} MiB at most\n`);
+  });
+});
+
 describe('an absurd machine is refused:', () => {
   it.each(['0', '-5', 'abc', '1X', '9999999T', '100G', '0.0001', ''])('-m %s', async (size) => {
     for (const verb of ['boot', 'bare'])
@@ -97,7 +131,7 @@ describe('an absurd machine is refused:', () => {
     ['0', '512M', /--cpus/],
     ['124', '512M', /room for 123 cores/],
     ['1000000', '512M', /room for 123 cores/],
-    ['123', '3900M', /more than a machine can have/],
+    ['123', '3900M', /memory can be 3627 MiB at most with 123 cores/],
   ])('--cpus %s of a bare machine with %s', async (cpus, memory, message) => {
     expectRefusal(await request(['bare', '--kernel', hello, '--cpus', cpus, '-m', memory]), message);
   });
@@ -135,6 +169,46 @@ describe('files to write:', () => {
     const path = folder.file('left');
     await request(['boot', '--kernel', '/none', '--trace', 'exits', '--trace-file', path]);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('the device tree to standard output, for -', async () => {
+    for (const verb of ['boot', 'bare']) {
+      const { status, stdout, stderr } = await request([verb, '--kernel', hello, '--dump-dtb', '-']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(parseDtb(Buffer.from(stdout, 'latin1')).find('/chosen')).toBeDefined();
+    }
+    expect(existsSync('-')).toBe(false);
+  });
+
+  it('the device tree of the default guest, which is not fetched for that', async () => {
+    const env = { XDG_CACHE_HOME: folder.file('cold') };
+    const dump = async (...more: string[]): Promise<DeviceTree> => {
+      const { status, stdout } = await naxos(['boot', '--append', 'quiet', '--dump-dtb', '-', ...more], { env });
+      expect(status).toBe(0);
+      return parseDtb(Buffer.from(stdout, 'latin1'));
+    };
+    const chosen = (await dump()).find('/chosen')!;
+    expect([chosen.string('bootargs'), chosen.has('linux,initrd-start')]).toEqual(['quiet', false]);
+    // A command has a UART of its own.
+    expect((await dump('--exec', 'true')).find('serial1')).toBeDefined();
+    const own = await dump('--kernel', hello, '--initrd', hello);
+    expect(own.find('/chosen')!.has('linux,initrd-start')).toBe(true);
+    expect(existsSync(env.XDG_CACHE_HOME)).toBe(false);
+  });
+
+  it.each([['--help'], ['--version'], ['boot', '--help'], ['guest', 'path'], ['guest', 'list', '--json']])(
+    'standard output that is full: %j %j',
+    async (...args) => {
+      const { status, stderr } = await toFull(args);
+      expect(stderr).toBe('naxos: standard output cannot be written (ENOSPC): free some space\n');
+      expect(status).toBe(2);
+    },
+  );
+
+  it('standard output that is full, for a device tree', async () => {
+    const { status, stderr } = await toFull(['boot', '--kernel', hello, '--dump-dtb', '-']);
+    expect(stderr).toMatch(/^naxos: standard output cannot be written \(ENOSPC\)/);
+    expect(status).toBe(2);
   });
 
   it('a device tree that cannot be written', async () => {
@@ -206,6 +280,24 @@ describe('a guest that cannot be fetched:', () => {
 
   it('into a cache that cannot be written', async () => {
     expectRefusal(await naxos(['boot'], { env: { XDG_CACHE_HOME: '/proc/none' } }), /set XDG_CACHE_HOME/);
+  });
+
+  it('shows on a terminal what is being done, also with --quiet, and takes it away', async () => {
+    const environment = { ...process.env };
+    Object.assign(process.env, { PATH: folder.path, XDG_CACHE_HOME: folder.file('cache') });
+    const { isTTY } = process.stderr;
+    process.stderr.isTTY = true;
+    try {
+      const { status, stderr } = await request(['boot', '--quiet']);
+      const [before, stage, refusal] = stderr.split('\r\x1b[K');
+      expect([before, stage]).toEqual(['', 'naxos: fetching package lists']);
+      expect(refusal).toMatch(/^naxos: .* --initrd FILE\n$/);
+      expect(status).toBe(2);
+    } finally {
+      process.stderr.isTTY = isTTY;
+      Object.assign(process.env, environment);
+      if (environment['XDG_CACHE_HOME'] === undefined) delete process.env['XDG_CACHE_HOME'];
+    }
   });
 
   it('is neither listed nor has it a path', async () => {

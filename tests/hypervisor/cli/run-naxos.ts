@@ -8,7 +8,7 @@ import { afterAll, vi } from 'vitest';
 import { main } from '../../../hypervisor/cli/main.ts';
 import { rawImage } from '../../guests/linux/kernels.ts';
 
-const CLI = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
 const guests = JSON.parse(readFileSync(new URL('../guests.json', import.meta.url), 'utf8')) as Record<string, string>;
 
 const scratch = mkdtempSync(join(tmpdir(), 'naxos-cache-'));

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { MachineStats } from '../../../hypervisor/machine.ts';
-import { Folder, naxos } from './run-naxos.ts';
+import { Folder, naxos, smallImage } from './run-naxos.ts';
 
 const folder = new Folder();
 afterAll(() => folder.remove());
@@ -112,14 +112,25 @@ describe.each(['boot', 'bare'])('naxos %s', (verb) => {
 });
 
 it.each(['boot', 'bare'])(
-  'says so when standard output took nothing, also after the guest has ended: naxos %s',
+  'says so when standard output cannot be written, also after the guest has ended: naxos %s',
   (verb) => {
     const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
     const full = `${process.execPath} ${[cli, verb, ...guest('hello')].join(' ')} >/dev/full`;
     const { stdout, stderr } = spawnSync('sh', ['-c', `${full}; echo $?`], { encoding: 'utf8' });
-    expect({ stdout, stderr }).toEqual({ stdout: '141\n', stderr: '' });
+    expect(stderr).toBe('naxos: standard output cannot be written (ENOSPC): free some space\n');
+    expect(stdout).toBe('2\n');
   },
 );
+
+it('says so when the kernel leaves little of the memory, and runs it', async () => {
+  const image = Buffer.from(smallImage('hello'));
+  image.writeBigUInt64LE(3n << 20n, 16);
+  const args = ['boot', '--kernel', folder.file('needy', image), '-m', '5M'];
+  const advice =
+    "naxos: kernel, initrd and device tree leave 0.99 MB of the guest's 5 MB: if it does not start, give it more memory\n";
+  expect(await naxos(args)).toMatchObject({ status: 0, stdout: 'hi\n', stderr: advice });
+  expect(await naxos([...args, '--quiet'])).toMatchObject({ status: 0, stdout: 'hi\n', stderr: '' });
+});
 
 describe('an idle guest', () => {
   const cli = fileURLToPath(new URL('../../../hypervisor/cli.ts', import.meta.url));
