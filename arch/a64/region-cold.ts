@@ -1,9 +1,11 @@
 import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
+import type { Local } from './emitter.ts';
 import { CC } from './flags.ts';
 import { instructionAt, type Block, type Edge, type FlowGraph } from './flowgraph.ts';
+import { IMPORT, P } from './region-abi.ts';
 import { checkDeadline } from './region-common.ts';
-import { IMPORT, P, type Local, type Translator } from './translator.ts';
+import type { Translator } from './translator.ts';
 
 /**
  * Emits a region that is made quickly and small, for code that may run only once: its blocks stand in the order of their

@@ -1,9 +1,7 @@
 import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
-import { EXIT, IMPORT, P, type Translator } from './translator.ts';
-
-/** Type index of a region's function in its module. */
-export const REGION_TYPE = 0;
+import { EXIT, IMPORT, P } from './region-abi.ts';
+import type { Translator } from './translator.ts';
 
 /**
  * Pops the instruction count; where it has reached the deadline the core may say to leave, with PC at a place of the

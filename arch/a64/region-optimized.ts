@@ -1,11 +1,14 @@
 import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import type { Decoded } from './decode.ts';
+import type { PageCache } from './emitter-memory.ts';
+import { V0 } from './emitter-registers.ts';
 import { CC } from './flags.ts';
 import { instructionAt, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
-import { checkDeadline, REGION_TYPE } from './region-common.ts';
+import { IMPORT, JUMP_CACHE, P, REGION_TYPE } from './region-abi.ts';
+import { checkDeadline } from './region-common.ts';
 import { rolesOf, type Roles } from './roles.ts';
-import { IMPORT, JUMP_CACHE, P, V0, type PageCache, type Translator } from './translator.ts';
+import type { Translator } from './translator.ts';
 
 interface RegisterSet {
   lo: number;

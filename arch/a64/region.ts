@@ -1,7 +1,8 @@
 import { findBlocks, instructionAt, reversePostorder, type Block } from './flowgraph.ts';
 import { ColdRegion } from './region-cold.ts';
 import { OptimizedRegion } from './region-optimized.ts';
-import { Translator, type Context } from './translator.ts';
+import type { Context } from './region-abi.ts';
+import { Translator } from './translator.ts';
 
 /** A translated region: one WebAssembly function's locals and code, and where it came from. */
 export interface Region {

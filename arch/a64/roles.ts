@@ -1,6 +1,7 @@
 import type { AnyFields, Instruction } from './encoding.ts';
 import { CC } from './flags.ts';
-import { EL1_CONTEXT, Translator, type Context } from './translator.ts';
+import { EL1_CONTEXT, type Context } from './region-abi.ts';
+import { Translator } from './translator.ts';
 
 /** Registers that an instruction may read and write: bit r of lo for X0–X30 and SP, of hi for V0–V31. */
 export interface Roles {

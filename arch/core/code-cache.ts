@@ -1,6 +1,6 @@
 import { PAGE_WORDS } from '../a64/flowgraph.ts';
 import { RegionBuilder, type Region } from '../a64/region.ts';
-import type { Context } from '../a64/translator.ts';
+import type { Context } from '../a64/region-abi.ts';
 import { RegionModules, type RuntimeExports } from './runtime.ts';
 import { contextBits, TranslationStore, wordsMatch, type StoredRegion } from './translation-store.ts';
 

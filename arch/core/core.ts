@@ -1,4 +1,4 @@
-import { EXIT, MISS, type Context } from '../a64/translator.ts';
+import { EXIT, MISS, type Context } from '../a64/region-abi.ts';
 import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';

@@ -1,6 +1,5 @@
 import { CC } from '../a64/flags.ts';
-import { REGION_TYPE } from '../a64/region-common.ts';
-import { JUMP_CACHE, MISS, TLB } from '../a64/translator.ts';
+import { JUMP_CACHE, MISS, REGION_TYPE, TLB } from '../a64/region-abi.ts';
 import { makeFastHelpers } from '../fp/fast-helpers.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W } from '../wasm/opcodes.ts';
@@ -108,7 +107,7 @@ function importTable(b: CodeBuffer): void {
 
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-/** The functions that region modules import, in the order of IMPORT (arch/a64/translator.ts). */
+/** The functions that region modules import, in the order of IMPORT (arch/a64/region-abi.ts). */
 const REGION_IMPORTS = [
   ['exit', TYPE.exit],
   ['load', TYPE.load],

@@ -1,4 +1,4 @@
-import { JUMP_CACHE, jumpEntry, TLB } from '../a64/translator.ts';
+import { JUMP_CACHE, jumpEntry, TLB } from '../a64/region-abi.ts';
 
 /** Address spaces that keep their TLB and jump cache when another one is used. */
 export const SLOTS = 12;

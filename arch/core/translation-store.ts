@@ -1,4 +1,4 @@
-import type { Context } from '../a64/translator.ts';
+import type { Context } from '../a64/region-abi.ts';
 
 /**
  * Regions kept from one run to the next. A region does not depend on where its code lies, physically or virtually: it

@@ -1,7 +1,8 @@
 import { F } from '../../core/frame.ts';
 import { T, W, WA } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { ones, xLocal, xspLocal } from './operands.ts';
 
 /**

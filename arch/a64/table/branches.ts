@@ -1,6 +1,6 @@
 import { W } from '../../wasm/opcodes.ts';
 import { instruction, signExtend, type Instruction } from '../encoding.ts';
-import { EXIT } from '../translator.ts';
+import { EXIT } from '../region-abi.ts';
 import { EQZ, emit, reg } from './operands.ts';
 
 const offset19 = (i: { imm19: number }): number => signExtend(i.imm19, 19) * 4;

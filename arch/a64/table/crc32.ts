@@ -1,5 +1,6 @@
 import { T, W } from '../../wasm/opcodes.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { getLocal } from './operands.ts';
 
 /**

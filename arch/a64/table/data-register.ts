@@ -1,6 +1,7 @@
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { crc32 } from './crc32.ts';
 import { ADD, AND, constant, emit, getLocal, MUL, ones, type Op, OR, reg, regSp, ROTR, setReg, setRegSp, SHL, SHR_S, SHR_U, SUB, typeOf, XOR, xLocal, xspLocal } from './operands.ts';
 

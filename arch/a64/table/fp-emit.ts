@@ -2,7 +2,10 @@ import { F } from '../../core/frame.ts';
 import { helperId, packOperands, type Helper, type Operands } from '../../core/helpers.ts';
 import { T, W, WV, type ValueType } from '../../wasm/opcodes.ts';
 import type { Fields, Instruction, Options } from '../encoding.ts';
-import { P, V0, type Local, type Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import { V0 } from '../emitter-registers.ts';
+import { P } from '../region-abi.ts';
+import type { Translator } from '../translator.ts';
 import { keep, shuffleElements, simd } from './simd-lanes.ts';
 
 /**

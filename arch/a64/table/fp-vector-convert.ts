@@ -1,7 +1,9 @@
 import * as conversions from '../../fp/conversions.ts';
 import { T, WFC, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
-import { V0, type Local, type Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import { V0 } from '../emitter-registers.ts';
+import type { Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch } from './fp-emit.ts';
 import { roundVector, twoRegister, type Meaning } from './fp-vector.ts';
 import { keep, scalarSyntax, shuffleElements, simd } from './simd-lanes.ts';

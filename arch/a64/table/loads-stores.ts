@@ -1,6 +1,9 @@
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, signExtend, type Instruction } from '../encoding.ts';
-import { V0, type AccessOptions, type Local, type Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { AccessOptions } from '../emitter-memory.ts';
+import { V0 } from '../emitter-registers.ts';
+import type { Translator } from '../translator.ts';
 import { ones, xLocal, xspLocal } from './operands.ts';
 
 /**

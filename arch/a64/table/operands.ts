@@ -1,5 +1,7 @@
 import { T, W } from '../../wasm/opcodes.ts';
-import { SP, type Local, type Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import { SP } from '../emitter-registers.ts';
+import type { Translator } from '../translator.ts';
 
 /** Opcodes of an operation on W registers (i32) and on X registers (i64), indexed by `sf`. */
 export type Op = readonly [word: number, doubleword: number];

@@ -1,7 +1,8 @@
 import type { Feature } from '../../core/idregs.ts';
 import { T } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { ADD, extmul, setResult, shuffleElements, simd, SUB } from './simd-lanes.ts';
 import { doublingLong } from './simd-three-different.ts';
 import { doublingHigh, multiply, roundingAccumulateHigh } from './simd-three-same.ts';

@@ -2,7 +2,8 @@ import { INVERSE_SUB_BYTES, SUB_BYTES, type SubstitutionTables } from '../../fp/
 import { polynomialMultiply64 } from '../../fp/vector.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { callHelper, shift, SHL, SHR_U, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
 import { nibbleSwizzle } from './simd-relaxed.ts';
 

@@ -2,7 +2,8 @@ import type { Feature } from '../../core/idregs.ts';
 import { T, WV } from '../../wasm/opcodes.ts';
 import * as bfloat from '../../fp/bfloat.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { pushExact, touch } from './fp-emit.ts';
 import { extend, setResult, shuffleElements, simd } from './simd-lanes.ts';
 

@@ -1,6 +1,7 @@
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import { simd, shuffleElements } from './simd-lanes.ts';
 
 /** AdvSIMD load and store of multiple and single structures: LD1–LD4, ST1–ST4, LD1R–LD4R. */

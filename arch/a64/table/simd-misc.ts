@@ -1,7 +1,8 @@
 import { T, WV } from '../../wasm/opcodes.ts';
 import { mixedSignAdd } from '../../fp/vector.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import {
   ABS, accumulateQc, ADD, callHelper, EQ, EXTRACT_U, extend, GE_S, GT_S, LE_S, LT_S, MAX_S, MAX_U, MIN_S, MIN_U, NEG, scalarRow, scalarSyntax, setResult, shift, SHL,
   SHR_S, SHR_U, shuffleElements, simd, splatConstant, SUB, vectorRow, type FamilyOptions, type Meaning,

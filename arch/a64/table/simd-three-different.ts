@@ -1,7 +1,8 @@
 import { T, WV } from '../../wasm/opcodes.ts';
 import { polynomialMultiplyLong } from '../../fp/vector.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import {
   accumulateQc, ADD, callHelper, EQ, extend, extmul, MAX_S, MAX_U, MIN_S, MIN_U, setResult, shift, SHR_S, SHR_U, SHL, simd, splatConstant, SUB,
 } from './simd-lanes.ts';

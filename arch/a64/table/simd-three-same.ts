@@ -1,7 +1,8 @@
 import { T, WV } from '../../wasm/opcodes.ts';
 import { variableShift, polynomialMultiply } from '../../fp/vector.ts';
 import type { Instruction } from '../encoding.ts';
-import type { Local, Translator } from '../translator.ts';
+import type { Local } from '../emitter.ts';
+import type { Translator } from '../translator.ts';
 import {
   accumulateQc, ADD, callHelper, EQ, extmul, GE_S, GE_U, GT_S, GT_U, MAX_S, MAX_U, MIN_S, MIN_U, scalarRow, setResult, shift, SHL, SHR_S, SHR_U,
   shuffleElements, simd, splatConstant, SUB, vectorRow, type Meaning,

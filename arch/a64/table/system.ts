@@ -4,7 +4,8 @@ import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import { EXIT, IMPORT, MISS, P, type Translator } from '../translator.ts';
+import { EXIT, IMPORT, MISS, P } from '../region-abi.ts';
+import type { Translator } from '../translator.ts';
 
 /**
  * Hints, barriers, PSTATE and system registers. A system register that is plain storage is read and written in the frame;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { EL1_CONTEXT, EXIT, type Context } from '../../../arch/a64/translator.ts';
+import { EL1_CONTEXT, EXIT, type Context } from '../../../arch/a64/region-abi.ts';
 import { F, PSTATE } from '../../../arch/core/frame.ts';
 import { HCR } from '../../../arch/core/sysreg-bits.ts';
 import { SR } from '../../../arch/core/sysreg.ts';

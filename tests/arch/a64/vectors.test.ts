@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { decode } from '../../../arch/a64/decode.ts';
 import { F } from '../../../arch/core/frame.ts';
 import type { Instruction } from '../../../arch/a64/encoding.ts';
-import { EXIT } from '../../../arch/a64/translator.ts';
+import { EXIT } from '../../../arch/a64/region-abi.ts';
 import { dataByte, FREE, GROUPS, oracleErrs, pcOf, stateOf, type State } from './cases.ts';
 import { DATA_BYTES, Harness, PATHS, type Path } from './harness.ts';
 import { programPc, programState } from './programs.ts';

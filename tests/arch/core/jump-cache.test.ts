@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { JUMP_CACHE, jumpEntry } from '../../../arch/a64/translator.ts';
+import { JUMP_CACHE, jumpEntry } from '../../../arch/a64/region-abi.ts';
 import { SR } from '../../../arch/core/sysreg.ts';
 import { Slot } from '../../../arch/core/tlb.ts';
 import { CODE, Machine, RAM } from './hvc-machine.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JUMP_CACHE, jumpEntry, TLB } from '../../../arch/a64/translator.ts';
+import { JUMP_CACHE, jumpEntry, TLB } from '../../../arch/a64/region-abi.ts';
 import { PAGES, Slot, SLOT_BYTES } from '../../../arch/core/tlb.ts';
 
 const i32 = new Int32Array(SLOT_BYTES / 4);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { assembleProgram } from '../../../arch/a64/assemble.ts';
-import { TLB } from '../../../arch/a64/translator.ts';
+import { TLB } from '../../../arch/a64/region-abi.ts';
 import { Core, CORE_BYTES } from '../../../arch/core/core.ts';
 import { F } from '../../../arch/core/frame.ts';
 import { SR } from '../../../arch/core/sysreg.ts';
