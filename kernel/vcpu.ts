@@ -21,11 +21,11 @@ const bit = (n: number): number => 2 ** n;
 
 /**
  * HCR_EL2 while a VCPU runs: stage 2, physical interrupts to EL2 and virtual ones to EL1, WFI, WFE, SMC, identification
- * registers, set/way maintenance, ACTLR and implementation-defined registers trapped; TLB and cache maintenance broadcast.
+ * registers, LORegions, ACTLR and implementation-defined registers trapped; TLB and cache maintenance broadcast.
  */
 const HCR_VM = [
   HCR.VM, HCR.SWIO, HCR.PTW, HCR.FMO, HCR.IMO, HCR.AMO, HCR.FB, 10, HCR.TWI, HCR.TWE, HCR.TID3, HCR.TSC, HCR.TIDCP,
-  HCR.TACR, HCR.TSW, HCR.RW, HCR.E2H,
+  HCR.TACR, HCR.TLOR, HCR.RW, HCR.E2H,
 ].map(bit).reduce((a, b) => a + b); // prettier-ignore
 /** MDCR_EL2: all event counters are the VCPU's (HPMN), and none counts at EL2 (HPMD). */
 const MDCR_VM = EVENT_COUNTERS + bit(MDCR.HPMD);

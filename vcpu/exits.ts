@@ -6,6 +6,7 @@ import { guestIdRegister } from './id-registers.ts';
 import { PhysicalTimer } from './physical-timer.ts';
 import { smcccCall, type CallOutcome, type PsciMachine } from './psci.ts';
 import {
+  isMaintenance,
   isRead,
   isStore,
   isTransfer,
@@ -144,7 +145,8 @@ export class Exits {
   #abort(env: ServiceEnv): 'access' | undefined {
     const esr = env.wordLow(0);
     if (!isTransfer(esr)) {
-      this.answer = Answer.EXTERNAL_ABORT;
+      // Devices and what is not there have no cache lines.
+      this.answer = isMaintenance(esr) ? Answer.ADVANCE : Answer.EXTERNAL_ABORT;
       return undefined;
     }
     this.#esr = esr;

@@ -31,14 +31,14 @@ const POLICY: Readonly<Record<IdRegister, { at: number; limits: readonly Limit[]
   ID_AA64ISAR0_EL1: { at: sysregKey(3, 0, 0, 6, 0), limits: [] },
   ID_AA64ISAR1_EL1: { at: sysregKey(3, 0, 0, 6, 1), limits: [] },
   ID_AA64ISAR2_EL1: { at: sysregKey(3, 0, 0, 6, 2), limits: [] },
-  // Stage 2 and ECV.
+  // Stage 2; of ECV 1, the self-synchronized counters, which nothing could hide.
   ID_AA64MMFR0_EL1: {
     at: sysregKey(3, 0, 0, 7, 0),
     limits: [
       [32, 0],
       [36, 0],
       [40, 0],
-      [60, 0],
+      [60, 1],
     ],
   },
   // VMIDs, VHE, LORegions, stage 2 execute-never.
@@ -51,11 +51,12 @@ const POLICY: Readonly<Record<IdRegister, { at: number; limits: readonly Limit[]
       [28, 0],
     ],
   },
-  // Nested virtualization, enhanced traps.
+  // Nested virtualization, stage 2's forced write-back, enhanced traps.
   ID_AA64MMFR2_EL1: {
     at: sysregKey(3, 0, 0, 7, 2),
     limits: [
       [24, 0],
+      [40, 0],
       [56, 0],
     ],
   },

@@ -19,6 +19,11 @@ export function isTransfer(esr: number): boolean {
   return exceptionClass(esr) === EC.DATA_ABORT_LOWER && (esr & (ISV | CM | S1PTW)) === ISV;
 }
 
+/** Whether a stage-2 abort is of cache maintenance by address, where the address itself has no translation. */
+export function isMaintenance(esr: number): boolean {
+  return exceptionClass(esr) === EC.DATA_ABORT_LOWER && (esr & (CM | S1PTW)) === CM;
+}
+
 /** Of a transfer: the register, 31 for XZR. */
 export function transferRegister(esr: number): number {
   return (esr >>> 16) & 31;

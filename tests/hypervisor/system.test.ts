@@ -36,6 +36,12 @@ describe('a virtual machine', () => {
     expect(text()).toBe('tpTPvm\n');
   });
 
+  it('has what its identification registers show, and cache maintenance of anything', async () => {
+    const { end, text } = start('registers');
+    expect((await end).reason).toBe('poweroff');
+    expect(text()).toBe('cUUUUwd\n');
+  });
+
   it('gets the exceptions that hardware would give it for what it may not do', async () => {
     const { end, text } = start('faults');
     expect((await end).reason).toBe('poweroff');

@@ -98,6 +98,15 @@ describe('an exit', () => {
     expect([m.exits.answer, m.exits.values]).toEqual([Answer.ADVANCE, []]);
   });
 
+  it('of cache maintenance where no memory is only goes on, but not where a table of the walk is missing', () => {
+    const m = machine();
+    // ESR_EL2.CM, WnR; and S1PTW, as of AT too.
+    exit(m, Exit.STAGE2_ABORT, 0x9200_0146, 0, 0x0c00_0000, 0, 0, 0);
+    expect([m.exits.answer, m.exits.values]).toEqual([Answer.ADVANCE, []]);
+    exit(m, Exit.STAGE2_ABORT, 0x9200_01c6, 0, 0x0c00_0000, 0, 0, 0);
+    expect(m.exits.answer).toBe(Answer.EXTERNAL_ABORT);
+  });
+
   it('where nothing is, or without a syndrome, is an external abort', () => {
     const m = machine();
     for (const [esr, address] of [

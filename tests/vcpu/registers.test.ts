@@ -8,12 +8,15 @@ const field = (value: bigint | undefined, lsb: number): number => Number(((value
 const PFR0 = sysregKey(3, 0, 0, 4, 0);
 const DFR0 = sysregKey(3, 0, 0, 5, 0);
 const ISAR0 = sysregKey(3, 0, 0, 6, 0);
+const MMFR0 = sysregKey(3, 0, 0, 7, 0);
 const MMFR1 = sysregKey(3, 0, 0, 7, 1);
+const MMFR2 = sysregKey(3, 0, 0, 7, 2);
 
 describe('identification registers of a guest', () => {
   it('show no EL2, no EL3 and nothing that only they have', () => {
     expect([field(guestIdRegister(PFR0), 8), field(guestIdRegister(PFR0), 12)]).toEqual([0, 0]);
     expect([4, 8, 16, 28].map((lsb) => field(guestIdRegister(MMFR1), lsb))).toEqual([0, 0, 0, 0]);
+    expect([24, 40, 56].map((lsb) => field(guestIdRegister(MMFR2), lsb))).toEqual([0, 0, 0]);
     expect([4, 32, 40].map((lsb) => field(guestIdRegister(DFR0), lsb))).toEqual([0, 0, 0]);
   });
 
@@ -22,6 +25,10 @@ describe('identification registers of a guest', () => {
     for (const lsb of [0, 4, 16, 20, 24])
       expect(field(guestIdRegister(PFR0), lsb)).toBe(field(idRegister('ID_AA64PFR0_EL1'), lsb));
     expect(field(guestIdRegister(DFR0), 8)).toBe(field(idRegister('ID_AA64DFR0_EL1'), 8));
+  });
+
+  it('show the self-synchronized counters, which do not trap, and no more of FEAT_ECV', () => {
+    expect(field(guestIdRegister(MMFR0), 60)).toBe(1);
   });
 
   it('read as zero where none is defined, and are no other registers', () => {
