@@ -50,6 +50,7 @@ export const EXIT = {
   irq: 16,
   deadline: 17,
   esb: 18,
+  sev: 19,
 } as const;
 
 /**

@@ -571,6 +571,9 @@ export class Core implements Processor, CoreState, DomainMember {
         trap = writeSysreg(this, operand >>> 5, value, rt);
         break;
       }
+      case EXIT.sev:
+        this.domain.sendEvent();
+        break;
       case EXIT.msrImmediate:
         // Operand: op1 (3 bits), op2 (3), CRm (4).
         trap = writePstateField(this, (operand >> 7) & 7, (operand >> 4) & 7, operand & 15);
@@ -752,6 +755,10 @@ export class Core implements Processor, CoreState, DomainMember {
 
   flushJumps(): void {
     this.slots.flushJumps();
+  }
+
+  setEvent(): void {
+    this.i32[(this.frame + F.EVENT) >>> 2] = 1;
   }
 
   // ------------------------------------------------------------------ interrupts and timers

@@ -10,6 +10,8 @@ export interface DomainMember {
   dropTranslations(scope: TlbScope): void;
   /** Forgets which regions addresses lead to. */
   flushJumps(): void;
+  /** Sets its event register. */
+  setEvent(): void;
 }
 
 /**
@@ -55,6 +57,11 @@ export class Domain {
     if (!this.code.invalidate(host)) return false;
     this.#flushJumps();
     return true;
+  }
+
+  /** SEV by a member. */
+  sendEvent(): void {
+    for (const member of this.#members) member.setEvent();
   }
 
   /** Drops all translated code. Nothing of it may be running. */

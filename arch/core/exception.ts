@@ -338,8 +338,9 @@ export function exceptionReturn(core: CoreState): void {
   const pc = (frame + F.PC) >>> 2;
   i32[pc] = i32[elr]!;
   i32[pc + 1] = branchAddressHigh(core, i32[elr + 1]!, (pstate >> PSTATE.EL_SHIFT) & 3);
-  // ClearExclusiveLocal.
+  // ClearExclusiveLocal, SendEventLocal.
   i32[(frame + F.EXCL_HOST) >>> 2] = 0;
+  i32[(frame + F.EVENT) >>> 2] = 1;
 
   if ((old ^ pstate) & contextBits(core)) core.contextChanged();
   if (i32[(frame + F.IRQ_PENDING) >>> 2] !== 0) core.interruptsChanged();

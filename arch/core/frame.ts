@@ -29,6 +29,8 @@ export const F = {
   TLB_UNPRIV: 0x134,
   /** Host address of the jump cache of the current translation context, i32. */
   JUMP_CACHE: 0x138,
+  /** The event register: nonzero when the next WFE goes on; i32. */
+  EVENT: 0x13c,
   /** PSTATE as in SPSR_ELx but without NZCV: M[4:0], DAIF (9:6), SSBS (12), IL (20), SS (21), PAN (22), UAO (23), DIT (24), TCO (25); i32. */
   PSTATE: 0x140,
   /** Nonzero when a physical or virtual interrupt, or SError, is waiting for PSTATE to let it in; i32. */

@@ -266,18 +266,22 @@ function hasField(i: { op1: number; op2: number }): boolean {
 
 /** Hints that do nothing here, by CRm:op2. PAuth and BTI are NOPs while those features are not there. */
 const NOPS: readonly (readonly [name: string, number: number])[] = [
-  ['NOP', 0], ['YIELD', 1], ['SEV', 4], ['SEVL', 5], ['DGH', 6], ['XPACLRI', 7],
+  ['NOP', 0], ['YIELD', 1], ['DGH', 6], ['XPACLRI', 7],
   ['PACIA1716', 8], ['PACIB1716', 10], ['AUTIA1716', 12], ['AUTIB1716', 14], ['PSB CSYNC', 17], ['TSB CSYNC', 18], ['CSDB', 20],
   ['PACIAZ', 24], ['PACIASP', 25], ['PACIBZ', 26], ['PACIBSP', 27], ['AUTIAZ', 28], ['AUTIASP', 29], ['AUTIBZ', 30], ['AUTIBSP', 31],
   ['BTI', 32], ['BTI c', 34], ['BTI j', 36], ['BTI jc', 38],
 ];
-const hint = (name: string, number: number, flow: 'next' | 'exit', translate: (t: Translator) => void): Instruction =>
-  instruction(name, `1101010100 0 00 011 0010 ${number.toString(2).padStart(7, '0') as '0000000'} 11111`, name, { flow, resumes: flow === 'exit' }, translate);
+const hint = (name: string, number: number, options: { flow?: 'exit'; resumes?: boolean }, translate: (t: Translator) => void): Instruction =>
+  instruction(name, `1101010100 0 00 011 0010 ${number.toString(2).padStart(7, '0') as '0000000'} 11111`, name, options, translate);
+
+function setEvent(t: Translator, value: 0 | 1): void {
+  t.frameStore(W.i32_store, F.EVENT, () => t.i32(value));
+}
 
 export const system: readonly Instruction[] = [
   // Hints. The last row is the rest of their space.
-  ...NOPS.map(([name, number]) => hint(name, number, 'next', () => {})),
-  hint('ESB', 16, 'next', (t) => {
+  ...NOPS.map(([name, number]) => hint(name, number, {}, () => {})),
+  hint('ESB', 16, {}, (t) => {
     // Only a virtual SError can be waiting.
     if (t.context.el === 2) return;
     t.frameLoad(W.i32_load, SR.HCR_EL2);
@@ -285,8 +289,16 @@ export const system: readonly Instruction[] = [
     t.op(W.i32_and);
     leaveIf(t, EXIT.esb, 0);
   }),
-  hint('WFE', 2, 'exit', (t) => t.leave(EXIT.wfe, 0)),
-  hint('WFI', 3, 'exit', (t) => t.leave(EXIT.wfi, 0)),
+  hint('WFE', 2, { resumes: true }, (t) => {
+    // With an event it is over; without one it may be trapped.
+    t.frameLoad(W.i32_load, F.EVENT);
+    t.op(W.i32_eqz);
+    leaveIf(t, EXIT.wfe, 0);
+    setEvent(t, 0);
+  }),
+  hint('WFI', 3, { flow: 'exit', resumes: true }, (t) => t.leave(EXIT.wfi, 0)),
+  hint('SEV', 4, {}, (t) => t.serve(EXIT.sev, 0)),
+  hint('SEVL', 5, {}, (t) => setEvent(t, 1)),
   instruction('HINT', '1101010100 0 00 011 0010 CRm op2 11111', 'HINT #<imm>', {}, () => {}),
 
   // Barriers. CLREX is among the exclusives. What an ISB would make seen, the core has made seen already: a change of

@@ -125,6 +125,18 @@ describe('the cores of a domain', () => {
     },
   );
 
+  it('go on after WFE when another one has done SEV, and are trapped without an event', () => {
+    const [first, second] = cores as [Core, Core];
+    write(RAM, 'sev\n hvc #0');
+    write(RAM + 0x100, 'mov x0, #0\n wfe\n mov x0, #1\n hvc #0');
+    // HCR_EL2.TWE.
+    second.i64[(second.frame + SR.HCR_EL2) >>> 3]! |= 1n << 14n;
+    expect(run(second, RAM + 0x100)).toBe(0);
+    run(first, RAM);
+    expect(run(second, RAM + 0x100)).toBe(1);
+    expect(run(second, RAM + 0x100)).toBe(0);
+  });
+
   it('lose an exclusive reservation to what another one writes', () => {
     write(RAM, 'ldxr x0, [x1]\n hvc #0');
     write(RAM + 0x100, 'add x2, x2, #1\n stxr w0, x2, [x1]\n hvc #0');

@@ -45,6 +45,18 @@
 9:
     .endm
 
+    // The last WFE of each has no event.
+    .macro  wfe2
+    wfe
+    wfe
+    .endm
+
+    .macro  wfe3
+    wfe
+    sevl
+    wfe2
+    .endm
+
     // The same at EL1 or EL0, up to the first exception: HVC #1, or SVC #1 at EL0. X1 is `address`.
     .macro  at1 spsr, address, insn:vararg
     ldr     x0, =9f
@@ -151,18 +163,23 @@ main:
     msr     tcr_el2, xzr
     print   x21
 
-//# WFE at EL0 traps to EL1 where SCTLR_EL1.nTWE is 0 (AArch64.CheckForWFxTrap); QEMU never traps WFE
-//= 1 7e00001
+//# WFE without an event traps from EL0 to EL1 where SCTLR_EL1.nTWE is 0 (AArch64.CheckForWFxTrap); QEMU never traps WFE
+//= 1 7e00001 4
     setreg  sctlr_el1, SCTLR1 & ~(1 << 18)
-    at1     EL0, 0, wfe
-    print   x23, x19
+    adr     x4, 8f
+    // The first one takes the event of the exception return (SendEventLocal).
+    at1     EL0, 0, wfe2
+    sub     x21, x21, x4
+    print   x23, x19, x21
     bl      reset
 
-//# WFE at EL1 traps to EL2 where HCR_EL2.TWE is 1 (AArch64.CheckForWFxTrap); QEMU never traps WFE
-//= 2 7e00001
+//# WFE without an event traps from EL1 to EL2 where HCR_EL2.TWE is 1 (AArch64.CheckForWFxTrap); QEMU never traps WFE
+//= 2 7e00001 c
     setreg  hcr_el2, RW | (1 << 14)
-    at1     EL1, 0, wfe
-    print   x23, x19
+    adr     x4, 8f
+    at1     EL1, 0, wfe3
+    sub     x21, x21, x4
+    print   x23, x19, x21
     bl      reset
 
 //# a trapped MSR DAIFSet has op1 in ISS[16:14] and op2 in ISS[19:17] (AArch64.SystemAccessTrapSyndrome); QEMU exchanges them
