@@ -83,6 +83,31 @@ describe.skipIf(!guest)('the default guest', { timeout: 180_000 }, () => {
     }
   });
 
+  it.runIf(slow)('runs on several cores of a bare machine, turns them off and on, and moves between them', async () => {
+    const files = ['--kernel', guest!.kernel, '--initrd', guest!.initrd, '--append', 'quiet'];
+    const commands = [
+      'nproc',
+      'for n in 1 2; do echo 0 >/sys/devices/system/cpu/cpu$n/online; done; nproc',
+      'for n in 1 2; do echo 1 >/sys/devices/system/cpu/cpu$n/online; done; nproc',
+      'for n in 1 2 4; do taskset $n sh -c "seq 20000 | md5sum" & done; wait',
+      'dmesg | grep -ciE "warn|oops|bug:|stall"',
+      'poweroff',
+    ];
+    let typed = false;
+    const { status, stdout } = await naxos(['bare', '--cpus', '3', ...files], {
+      env: {},
+      onOutput: (text, { write }) => {
+        if (typed || !text.includes('root@naxos')) return;
+        typed = true;
+        write(`${commands.join('\n')}\n`);
+      },
+    });
+    const lines = stdout.split(/\r?\n/);
+    expect(lines.filter((line) => /^\d$/.test(line))).toEqual(['3', '1', '3', '0']);
+    expect(lines.filter((line) => /^[0-9a-f]{32} {2}-$/.test(line))).toHaveLength(3);
+    expect(status).toBe(0);
+  });
+
   it.runIf(slow)('ends with 124 when a command hangs', async () => {
     const { status } = await run(['boot', '--quiet', '--exec', 'while :; do :; done', '--timeout', '20']);
     expect(status).toBe(124);
