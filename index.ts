@@ -8,6 +8,8 @@
  * console.log((await machine.run()).reason);
  * ```
  */
+import './hypervisor/host-version.ts';
+
 export { BoardError } from './board/bus.ts';
 export { DeviceTreeError } from './arch/devicetree/tree.ts';
 export { GuestImageError } from './guests/linux/image.ts';

@@ -21,6 +21,13 @@ for (const file of globSync('**/*.js', { cwd: dist })) {
   if (rewritten !== text) writeFileSync(join(dist, file), rewritten);
 }
 
+// Typed arrays have a type parameter from TypeScript 5.7 on; for users of an older one the declarations go without.
+for (const file of globSync('**/*.d.ts', { cwd: dist })) {
+  const text = readFileSync(join(dist, file), 'utf8');
+  const rewritten = text.replace(/\b((?:Big)?(?:Int|Uint|Float)\d+(?:Clamped)?Array)<[^<>]*>/g, '$1');
+  if (rewritten !== text) writeFileSync(join(dist, file), rewritten);
+}
+
 for (const room of rooms.filter((name) => existsSync(join(root, name)))) {
   for (const entry of globSync('**/*', { cwd: join(root, room), withFileTypes: true })) {
     if (!entry.isFile() || /\.(ts|md)$/.test(entry.name)) continue;

@@ -15,7 +15,7 @@ import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
@@ -43,7 +43,7 @@ function versionFolder(): { root: string; folder: string } {
 
 /** A file ends with its checksum: a damaged function would only show when it is called. */
 function sumOf(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(Uint32Array.of(crc32(bytes)).buffer);
+  return new Uint8Array(Uint32Array.of(zlib.crc32(bytes)).buffer);
 }
 
 /** The content of a file without its checksum; empty where that is wrong. */

@@ -5,7 +5,7 @@
  * drivers/firmware/efi/libstub/zboot-header.S.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import { identify, machineOfElf, machineOfPe } from './formats.ts';
 
 /** A kernel or initrd file that cannot be used; the message is one line. */
@@ -168,7 +168,7 @@ function unpackZboot(bytes: Uint8Array, limit: number): Uint8Array {
 function decompress(kind: 'gzip' | 'zstd', bytes: Uint8Array, limit: number): Uint8Array {
   try {
     const options = { maxOutputLength: limit };
-    return kind === 'gzip' ? gunzipSync(bytes, options) : zstdDecompressSync(bytes, options);
+    return kind === 'gzip' ? zlib.gunzipSync(bytes, options) : zlib.zstdDecompressSync(bytes, options);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,14 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 describe.runIf(process.env['NAXOS_SLOW'])('the packed package, installed into an empty folder', () => {
   let folder: string;
   const run = (file: string, ...args: string[]): string => execFileSync(file, args, { cwd: folder, encoding: 'utf8' });
+
+  /** Files of dist whose text has something. */
+  const filesWith = (suffix: string, what: RegExp): string[] => {
+    const dist = join(folder, 'node_modules/naxos/dist');
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(suffix));
+    expect(files.length).toBeGreaterThan(50);
+    return files.filter((name) => what.test(readFileSync(join(dist, name), 'utf8')));
+  };
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'naxos-package-'));
@@ -34,13 +42,23 @@ describe.runIf(process.env['NAXOS_SLOW'])('the packed package, installed into an
 
   test('gives the library entry, without a .ts left in what it imports', () => {
     expect(run(process.execPath, '-e', "import('naxos').then((m) => console.log(typeof m))").trim()).toBe('object');
-    const files = readdirSync(join(folder, 'node_modules/naxos/dist'), { recursive: true, encoding: 'utf8' });
-    const leftover = files
-      .filter((name) => name.endsWith('.js'))
-      .filter((name) =>
-        /\.\/[^'"\s]*\.ts['"]/.test(readFileSync(join(folder, 'node_modules/naxos/dist', name), 'utf8')),
-      );
-    expect(leftover).toEqual([]);
+    expect(filesWith('.js', /\.\/[^'"\s]*\.ts['"]/)).toEqual([]);
+  });
+
+  test('says to an older Node.js which one its library needs, before something is missing there', () => {
+    const old = "Object.defineProperty(process.versions, 'node', { value: '20.1.0' });";
+    const { stderr, status } = spawnSync(process.execPath, ['-e', `${old} import('naxos')`], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stderr).toContain('Error: naxos needs Node.js 24 or newer, this is 20.1.0');
+    expect(status).toBe(1);
+    // A name that a module does not export fails before that: zstd is not in every version from 20 on.
+    expect(filesWith('.js', /import \{.*\} from 'node:zlib'/)).toEqual([]);
+  });
+
+  test('has declarations that a TypeScript before 5.7 can read, where typed arrays have no type parameter', () => {
+    expect(filesWith('.d.ts', /(Int|Uint|Float)\d+(Clamped)?Array</)).toEqual([]);
   });
 
   test('is typed: a strict consumer type-checks against it', () => {

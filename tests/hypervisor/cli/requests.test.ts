@@ -238,7 +238,7 @@ describe('a command line that makes no sense is refused:', () => {
     [['no-such-verb'], /unknown command 'no-such-verb'; see naxos --help$/m],
     [['boott'], /unknown command 'boott' \(Did you mean boot\?\)$/m],
     [['guest', 'no-such-verb'], /unknown command 'no-such-verb'; see naxos guest --help$/m],
-    [['boot', 'stray'], /too many arguments.* stray; see naxos boot --help$/m],
+    [['boot', 'stray'], /too many arguments for 'boot'.*; see naxos boot --help$/m],
     [['boot', '--kernel'], /argument missing/],
     [['boot', '--kernel', hello, '--timeout', 'soon'], /--timeout soon/],
     [['boot', '--kernel', hello, '--timeout', '0'], /--timeout 0/],
