@@ -2,8 +2,9 @@
  * A virtual GICv3: distributor and redistributors for the guest to configure, and the list registers that the VCPUs take
  * their interrupts from.
  *
- * An interrupt that is put into a list register moves there with its state: the model keeps neither its pending latch
- * nor its active bit. What is in a list register changes while the guest runs, without a word, so `#lists` says
+ * An interrupt that is put into a list register moves there with its state: the model does not keep its active bit, nor its
+ * pending latch, but for a level-sensitive one's: that is pending by its wire or by the guest's own GICD_ISPENDR, and the
+ * two go away each in its own way. What is in a list register changes while the guest runs, without a word, so `#lists` says
  * what was put where, not what is left of it. To know that, `gather` asks the kernel. It does so only where it matters: when
  * the guest looks at the distributor or changes something there, on a maintenance interrupt, when a level falls
  * before its time, and when the list registers are full.
@@ -193,7 +194,14 @@ export class VGic {
     if (intid.every((listed) => listed === FREE) && ![...hardware.keys()].some((n) => this.#model.line(n, cpu))) return;
     yield* call(env, vcpu, Op.VCPU_LIST);
     const there = env.word(0);
-    for (let n = 0; n < intid.length; n++) state[n] = n < there ? env.wordHigh(4 + n) >>> 30 : 0;
+    const taken: number[] = [];
+    for (let n = 0; n < intid.length; n++) {
+      const now = n < there ? env.wordHigh(4 + n) >>> 30 : 0;
+      if ((state[n]! & ~now & LrState.PENDING) !== 0) taken.push(intid[n]!);
+      state[n] = now;
+    }
+    for (const each of taken)
+      if (each !== FREE && this.#keepsLatch(each, cpu)) this.#model.setPending(each, false, cpu);
     lists.levels = env.wordLow(4 + there);
     for (let n = 0; n < intid.length; n++) {
       const listed = intid[n]!;
@@ -232,9 +240,7 @@ export class VGic {
       const intid = lists.intid[n]!;
       if (intid === FREE) continue;
       const active = model.isActive(intid, cpu);
-      // With HW = 1 there is no pending and active (IHI 0069, 12.4.6): deactivated, it comes again.
-      const both = active && lists.hardware.has(intid);
-      const pending = model.isPending(intid, cpu) && this.#deliverable(intid, cpu) && !both;
+      const pending = model.isPending(intid, cpu) && this.#deliverable(intid, cpu);
       const before = lists.state[n]!;
       if (active || pending) {
         yield* this.#put(env, cpu, n, (pending ? LrState.PENDING : 0) | (active ? LrState.ACTIVE : 0));
@@ -260,7 +266,8 @@ export class VGic {
     const candidates = Array.from(this.#candidates.subarray(0, count));
     for (const intid of candidates) {
       // A listed level-sensitive interrupt stays a candidate while its level is high.
-      if (lists.intid.includes(intid) && !model.isEdge(intid, cpu)) continue;
+      const listed = lists.intid.indexOf(intid);
+      if (listed >= 0 && (!model.isEdge(intid, cpu) || this.#hasAnotherPriority(cpu, listed))) continue;
       // The guest may turn out to be done with a physical interrupt when its list register is used for another.
       if (!model.isPending(intid, cpu)) continue;
       if (yield* this.#inject(env, cpu, intid)) continue;
@@ -300,20 +307,40 @@ export class VGic {
     if (before !== n) lists.priority[n] = priority;
     lists.intid[n] = intid;
     lists.state[n] = LrState.PENDING;
-    this.#model.setPending(intid, false, cpu);
+    this.#moved(intid, cpu);
     return true;
   }
 
-  /** Writes list register n for the interrupt that it holds. */
+  /** Whether the model keeps an interrupt's pending latch while it is listed. */
+  #keepsLatch(intid: number, cpu: number): boolean {
+    return !this.#model.isEdge(intid, cpu) && !this.#lists[cpu]!.hardware.has(intid);
+  }
+
+  /** An interrupt has become pending in a list register. */
+  #moved(intid: number, cpu: number): void {
+    if (!this.#keepsLatch(intid, cpu)) this.#model.setPending(intid, false, cpu);
+  }
+
+  /**
+   * Writes list register n for the interrupt that it holds. What is active keeps its priority there: the guest's end of interrupt
+   * is for that one. It is not pending as well if it would have to be with another priority, nor with HW = 1 (IHI 0069, 12.4.6):
+   * then it comes after its end.
+   */
   *#put(env: ServiceEnv, cpu: number, n: number, state: number): Entry<void> {
     const lists = this.#lists[cpu]!;
     const intid = lists.intid[n]!;
-    // What is active keeps its priority: the guest's end of interrupt is for that one.
     if ((state & LrState.ACTIVE) === 0) lists.priority[n] = this.#model.priority(intid, cpu);
+    else if (lists.hardware.has(intid) || this.#hasAnotherPriority(cpu, n)) state &= ~LrState.PENDING;
     const value = this.#value(cpu, intid, state, lists.priority[n]!);
     yield* call(env, lists.vcpu, Op.VCPU_INJECT, value, lists.hardware.get(intid) ?? 0, n);
     lists.state[n] = state;
-    if (state & LrState.PENDING) this.#model.setPending(intid, false, cpu);
+    if (state & LrState.PENDING) this.#moved(intid, cpu);
+  }
+
+  /** Whether list register n has a priority that its interrupt no longer has. */
+  #hasAnotherPriority(cpu: number, n: number): boolean {
+    const { intid, priority } = this.#lists[cpu]!;
+    return priority[n] !== this.#model.priority(intid[n]!, cpu);
   }
 
   *#clear(env: ServiceEnv, cpu: number, n: number): Entry<void> {
@@ -364,7 +391,7 @@ export class VGic {
       group: model.group(intid, cpu),
       state,
       hardware,
-      eoi: !hardware && !model.isEdge(intid, cpu),
+      eoi: !hardware && (!model.isEdge(intid, cpu) || priority !== model.priority(intid, cpu)),
     });
   }
 }

@@ -833,6 +833,12 @@ export class Core implements Processor, CoreState, DomainMember {
       (lines & 8 ? INTERRUPT.VFIQ : 0);
   }
 
+  interruptInputs(): number {
+    if (this.timersDirty) this.updateTimers();
+    if (this.linesDirty) this.updateLines();
+    return this.inputs;
+  }
+
   /** Counter value at which this core's timers change next; Infinity when they will not. */
   get timerDue(): number {
     this.updateTimers();

@@ -40,6 +40,8 @@ export interface CoreState {
   contextChanged(): void;
   /** Call after PSTATE.DAIF, HCR_EL2 (IMO, FMO, VI, VF, TGE …) or an interrupt input changed. */
   interruptsChanged(): void;
+  /** The interrupt inputs as they are now, INTERRUPT bits; what the frame remembers without it. */
+  interruptInputs?(): number;
   invalidateTlb(scope: TlbScope): void;
   /** IC IALLU(IS), or IC IVAU of the 64-byte line at a physical address. */
   invalidateInstructions(pa: number | undefined, broadcast: boolean): void;

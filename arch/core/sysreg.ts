@@ -233,7 +233,7 @@ function deferredPlace(core: CoreState): number {
 
 /** ISR_EL1: what is pending, the virtual interrupts where EL1 gets those (HCR_EL2.{AMO, IMO, FMO}). */
 function pendingStatus(core: CoreState): bigint {
-  const pending = pendingInterrupts(core, low(core, F.IRQ_PENDING));
+  const pending = pendingInterrupts(core, core.interruptInputs?.() ?? low(core, F.IRQ_PENDING));
   const el1 = currentEl(core) < 2;
   const active = (physical: number, virtual: number, route: number): boolean =>
     (pending & (el1 && bit(core, SR.HCR_EL2, route) ? virtual : physical)) !== 0;
