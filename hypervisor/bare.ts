@@ -11,7 +11,7 @@ import { Console } from '../board/host/console.ts';
 import { Cores } from '../board/cores.ts';
 import { Board, setCpus } from '../board/machine.ts';
 import { firmware, type FirmwareMachine } from './firmware.ts';
-import { layOut, type GuestImage, type GuestOptions } from './guest-image.ts';
+import { layOut, reseed, type GuestImage, type GuestOptions } from './guest-image.ts';
 import { SEED_BYTES } from './guest-tree.ts';
 import { HostLoop } from './host-loop.ts';
 import { PanicWatch } from './panic-watch.ts';
@@ -50,6 +50,8 @@ export interface BareOptions {
   keys?: { quit: () => void; help: () => void } | undefined;
   /** A reset builds the machine again; else it ends with it. */
   restarts: boolean;
+  /** SEED_BYTES random bytes for each further start; without it, every start has the same ones. */
+  seed?: (() => Uint8Array) | undefined;
   /** Called with the cores whenever they are made, before they run. They share their translated code. */
   onCores?: ((cores: readonly Core[]) => void) | undefined;
 }
@@ -58,6 +60,7 @@ export interface BareOptions {
 export class Bare implements FirmwareMachine {
   readonly console: Console;
   readonly #options: BareOptions;
+  #starts = 0;
   readonly #loop = new HostLoop();
   #board: Board;
   #cores: Cores<Core>;
@@ -118,7 +121,8 @@ export class Bare implements FirmwareMachine {
 
   /** A cold machine with everything loaded and its first core on. */
   #build(): { board: Board; cores: Cores<Core> } {
-    const { memory, cpus, image, el, onCores } = this.#options;
+    const { memory, cpus, el, seed, onCores } = this.#options;
+    const image = this.#starts++ > 0 && seed ? reseed(this.#options.image, seed()) : this.#options.image;
     const watch = (this.#watch = new PanicWatch());
     this.#panicSince = Infinity;
     const counter = new RealCounter();

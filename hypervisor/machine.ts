@@ -123,14 +123,15 @@ export class Machine {
       if (trace) traceCores(cores, trace);
       for (const core of cores) this.#watchUserSpace(core);
     };
-    const common = { memory, cpus, image, output: options.output ?? sink(options.onOutput), input, keys, restarts };
+    const output = options.output ?? sink(options.onOutput);
+    const seed = options.seed ? undefined : randomSeed;
+    const common = { memory, cpus, image, output, input, keys, restarts, seed };
     if (mode === 'bare') {
       this.#runner = new Bare({ ...common, el, onCores });
     } else {
       this.#runner = new System({
         ...common,
         second: options.second,
-        seed: options.seed ? undefined : randomSeed,
         hooks: trace && traceKernel(trace),
       });
       onCores(this.#runner.cores);

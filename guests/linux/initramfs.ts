@@ -103,11 +103,22 @@ sh -l
 exec busybox poweroff -f
 `;
 
-/** At the prompt there is nothing for init to wait for, and asking it takes seconds. */
+/**
+ * At the prompt there is nothing for init to wait for, and asking it takes seconds. A serial line does not tell that the
+ * window's size has changed, but the terminal can be asked where its last character is (ECMA-48's CPR; DECSC and DECRC).
+ */
 const PROFILE = String.raw`PS1='\u@\h:\w\$ '
 for applet in poweroff reboot halt; do
   alias $applet="$applet -f"
 done
+resize() {
+  saved=$(stty -g)
+  stty raw -echo min 0 time 20
+  printf '\0337\033[9999;9999H\033[6n\0338'
+  IFS='[;' read -r -d R escape rows columns
+  stty "$saved"
+  [ -n "$columns" ] && stty rows "$rows" columns "$columns"
+}
 `;
 
 /** The default guest's initramfs around a static arm64 busybox: the same busybox gives the same bytes. */

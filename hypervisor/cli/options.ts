@@ -75,8 +75,9 @@ function parseStats(text: string): 'json' {
 /** @param ended the status of a guest that ended as it wanted */
 const notes = (ended: string): string => `
 On a terminal Ctrl-A x quits, and Ctrl-A h lists the keys.
-Exit status: ${ended}; 2 a bad request, or output that cannot be written; 3 the guest died; 124 --timeout;
-141 nobody reads the output any more; 1 a fault of naxos.`;
+Exit status: ${ended}; 2 a bad request, or output
+that cannot be written; 3 the guest died; 124 --timeout; 141 nobody reads the
+output any more; 1 a fault of naxos.`;
 
 /** Adds the shared options to a verb. @param kinds what it can trace */
 export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = TRACE_KINDS): Command {
@@ -91,10 +92,17 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
         .argParser(parseMemory)
         .default(parseMemory('512M'), '512M'),
     )
-    .addOption(new Option('--cpus <number>', 'cores').argParser(boot ? parseGuestCpus : parseCpus).default(1))
+    .addOption(
+      new Option('--cpus <number>', boot ? 'cores: 1 for now' : 'cores')
+        .argParser(boot ? parseGuestCpus : parseCpus)
+        .default(1),
+    )
     .addOption(new Option('--timeout <seconds>', 'end with status 124 after this time').argParser(parseTimeout))
     .option('--no-reboot', 'end when the guest resets the machine')
-    .option('--quiet', 'say nothing besides what the guest writes, but for the progress of a first fetch on a terminal')
+    .option(
+      '--quiet',
+      `say nothing besides what the guest writes${boot ? '; on a terminal, a first fetch still shows its progress' : ''}`,
+    )
     .addOption(
       new Option(
         '--stats [format]',

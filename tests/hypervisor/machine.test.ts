@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { assembleProgram } from '../../arch/a64/assemble.ts';
 import { parseDtb } from '../../arch/devicetree/dtb.ts';
 import { GuestImageError, Machine, type MachineOptions } from '../../index.ts';
 import { code, rawImage } from '../guests/linux/kernels.ts';
@@ -102,6 +103,37 @@ describe.each(['boot', 'bare'] as const)('a machine (%s)', (mode) => {
   it('ends at a reset where it is not to restart', async () => {
     const { machine } = make({ mode, kernel: smallImage('restart'), restarts: false });
     expect((await machine.run()).reason).toBe('reset');
+  });
+
+  it('gives a guest that resets other seeds, unless they were given', async () => {
+    // Writes its device tree to the console, and resets.
+    const program = assembleProgram(
+      `ldr w3, [x0, #4]
+       rev w3, w3
+       movz x2, #0x900, lsl #16
+       next: ldr w5, [x2, #0x18]
+       tbnz w5, #5, next
+       ldrb w1, [x0], #1
+       str w1, [x2]
+       subs w3, w3, #1
+       b.ne next
+       movz w0, #0x8400, lsl #16
+       movk w0, #9
+       hvc #0`,
+      0,
+    );
+    const kernel = image(...program);
+    for (const seed of [undefined, new Uint8Array(40)]) {
+      const { machine, text } = make({ mode, kernel, seed });
+      const size = machine.deviceTree.length;
+      const look = setInterval(() => text().length >= 2 * size && machine.stop(), 1);
+      await machine.run();
+      clearInterval(look);
+      const [first, second] = [0, 1].map((n) => Buffer.from(text(), 'latin1').subarray(n * size, (n + 1) * size));
+      expect(first).toEqual(Buffer.from(machine.deviceTree));
+      expect(second!.equals(first!)).toBe(seed !== undefined);
+      expect(parseDtb(second!).find('/chosen')!.get('rng-seed')).toHaveLength(32);
+    }
   });
 
   it('ends when the guest panics, with what it said', async () => {

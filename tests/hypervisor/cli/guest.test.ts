@@ -157,6 +157,10 @@ describe.runIf(guest && slow && !spawnSync('tmux', ['-V']).error)('the interacti
     type('clear; cat text', 'Enter');
     await shows(/^first\nsecond$/m);
 
+    tmux('resize-window', '-t', 'shell', '-x', '90', '-y', '35');
+    type('clear; resize; stty size', 'Enter');
+    await shows(/^35 90$/m);
+
     type('clear; top', 'Enter');
     await shows(/Load average/);
     type('q');
