@@ -53,18 +53,14 @@ export class ExitEmitter extends FlagEmitter {
       else hi &= ~(1 << (r - 32));
     }
     this.storeMask(this.dirtyLo & ~lo, this.dirtyHi & ~hi);
-    this.code.u8(W.br);
     // Level 0 is the outermost block.
-    this.code.u32(this.depth - this.chainDepth - level);
+    this.branch(W.br, this.chainDepth + level);
   }
 
   /** Pops an i32; leaves where it is not zero, with F.PC set already. */
   leaveIf(): void {
     if (this.optimize) this.if(T.void, () => this.leaveThroughChain());
-    else {
-      this.op(W.br_if);
-      this.code.u32(this.depth - this.chainDepth);
-    }
+    else this.branch(W.br_if, this.chainDepth);
   }
 
   /** Stores the changed registers to the frame. */

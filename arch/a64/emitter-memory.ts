@@ -263,17 +263,13 @@ export class MemoryEmitter extends ExitEmitter {
     };
     const cache = options.unprivileged === true || this.always(flags) ? undefined : this.pageCaches.pop();
     if (cache !== undefined) {
-      this.op(W.block, T.void);
-      this.depth++;
-      const done = this.depth;
+      const done = this.open(W.block);
       this.findHost(va, size, options, TLB.write, cache, host, () => {
         miss();
-        this.op(W.br);
-        this.code.u32(this.depth - done);
+        this.branch(W.br, done);
       });
       emit(host);
-      this.op(W.end);
-      this.depth--;
+      this.close();
       return;
     }
     const entry = this.temp(T.i32);

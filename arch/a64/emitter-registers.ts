@@ -198,6 +198,15 @@ export class RegisterEmitter extends Emitter {
     this.op(W.i64_add);
   }
 
+  /** Loads the registers of a set that are not valid. */
+  loadMask(lo: number, hi: number): void {
+    lo &= ~this.validLo;
+    hi &= ~this.validHi;
+    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) this.load(r);
+    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) this.load(V0 + r);
+  }
+
+  /** Stores the registers of a set. */
   storeMask(lo: number, hi: number): void {
     for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) this.store(r);
     for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) this.store(V0 + r);

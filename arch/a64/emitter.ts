@@ -197,6 +197,24 @@ export class Emitter {
     this.code.u32(index);
   }
 
+  /** Opens a block, loop or if; returns its depth, by which branches name it. */
+  open(opcode: number): number {
+    this.op(opcode, T.void);
+    return ++this.depth;
+  }
+
+  /** Ends the innermost one. */
+  close(): void {
+    this.op(W.end);
+    this.depth--;
+  }
+
+  /** br or br_if to the block or loop of a depth. */
+  branch(opcode: number, depth: number): void {
+    this.code.u8(opcode);
+    this.code.u32(this.depth - depth);
+  }
+
   /** Pops an i32; emits the arms. Registers and flags must not be written inside. */
   if(type: ValueType | typeof T.void, then: () => void, otherwise?: () => void): void {
     this.code.u8(W.if);
@@ -208,9 +226,8 @@ export class Emitter {
       this.code.u8(W.else);
       otherwise();
     }
-    this.code.u8(W.end);
     this.arms--;
-    this.depth--;
+    this.close();
   }
 
   /** Loads a field of the frame. */

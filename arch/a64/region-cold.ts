@@ -4,7 +4,7 @@ import type { Local } from './emitter.ts';
 import { CC } from './flags.ts';
 import { instructionAt, type Block, type Edge, type FlowGraph } from './flowgraph.ts';
 import { IMPORT, P } from './region-abi.ts';
-import { checkDeadline } from './region-common.ts';
+import { checkDeadline, emitInstructions, pushCall, pushJump } from './region-common.ts';
 import type { Translator } from './translator.ts';
 
 /**
@@ -66,50 +66,38 @@ export class ColdRegion {
     this.doors = [];
     for (let b = 0; b < n; b++) if (enterable[b] !== 0) this.numbers[b] = this.doors.push(b) - 1;
 
-    t.op(W.block, T.void);
-    this.out = ++t.depth;
-    t.op(W.block, T.void);
-    t.chainDepth = ++t.depth;
+    this.out = t.open(W.block);
+    t.chainDepth = t.open(W.block);
     t.frameLoad(W.i64_load, F.ICOUNT);
     t.tee(t.icount);
     checkDeadline(t, 0, entry);
     this.choice = this.doors.length > 1 ? this.choose(this.numbers[first]!) : -1;
-    if (loops) {
-      t.op(W.loop, T.void);
-      this.top = ++t.depth;
-    }
+    if (loops) this.top = t.open(W.loop);
     for (let b = n - 1; b >= 0; b--) {
       if (b > 0 && predecessors[b] === 1 && enterable[b] === 0) continue;
-      t.op(W.block, T.void);
-      this.labels[b] = ++t.depth;
+      this.labels[b] = t.open(W.block);
     }
     if (this.choice >= 0) {
       t.get(this.choice);
       t.op(W.br_table);
       t.code.u32(this.doors.length - 1);
       for (const b of this.doors) t.code.u32(t.depth - this.labels[b]!);
-    } else if (first !== 0) this.branch(first);
+    } else if (first !== 0) t.branch(W.br, this.labels[first]!);
     for (let b = 0; b < n; b++) {
       if (this.labels[b]! >= 0) {
-        t.op(W.end);
-        t.depth--;
+        t.close();
         t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
         t.flagsAtBlockStart(setsFlags ? CC.dynamic : CC.frame);
       }
       this.emitBlock(b, blocks[b]!);
     }
-    if (loops) {
-      t.op(W.end);
-      t.depth--;
-    }
-    t.op(W.end);
-    t.depth--;
+    if (loops) t.close();
+    t.close();
     t.cc = t.ccLocal >= 0 ? CC.dynamic : CC.frame;
     // What the last block wrote is in the frame.
     t.dirtyLo = t.dirtyHi = 0;
     t.writeBack();
-    t.op(W.end);
-    t.depth--;
+    t.close();
     t.i32(1);
     t.op(W.end);
   }
@@ -147,18 +135,7 @@ export class ColdRegion {
 
   private emitBlock(b: number, block: Block): void {
     const { t } = this;
-    const { start, count } = block;
-    t.get(t.icount);
-    t.i64(count);
-    t.op(W.i64_add);
-    t.set(t.icount);
-    for (let i = 0; i < count; i++) {
-      const { decoded } = instructionAt(start + i);
-      t.beginInstruction((start - this.entry + i) * 4, count - i);
-      if (decoded === undefined) t.undefined();
-      else decoded.row.translate(t, decoded.fields);
-      if (t.ended) return;
-    }
+    if (!emitInstructions(t, block, this.entry)) return;
     t.flush();
     this.emitEnd(b, block);
   }
@@ -175,14 +152,12 @@ export class ColdRegion {
       case 'branch': {
         // The condition is on the operand stack.
         const { taken, fall } = block;
-        if (taken!.block > b) this.branchIf(taken!.block);
+        if (taken!.block > b) t.branch(W.br_if, this.labels[taken!.block]!);
         else {
           const { cc } = t;
-          t.op(W.if, T.void);
-          t.depth++;
+          t.open(W.if);
           this.emitEdge(b, taken!);
-          t.op(W.end);
-          t.depth--;
+          t.close();
           t.cc = cc;
         }
         this.emitEdge(b, fall!);
@@ -200,20 +175,11 @@ export class ColdRegion {
           t.call(IMPORT.link);
         } else {
           const target = t.popTemp(T.i64);
-          t.pc(4);
-          t.setX(30);
-          t.writeBack();
-          t.get(P.frame);
-          t.get(target);
-          t.pc(4);
-          t.get(P.depth);
-          t.i32(1);
-          t.op(W.i32_sub);
+          pushCall(t, () => t.get(target));
           t.call(IMPORT.jump);
           t.dirtyLo = t.dirtyHi = 0;
         }
-        t.op(W.br_if);
-        t.code.u32(t.depth - this.out);
+        t.branch(W.br_if, this.out);
         t.flagsInFrame();
         t.frameLoad(W.i64_load, F.ICOUNT);
         t.set(t.icount);
@@ -222,10 +188,7 @@ export class ColdRegion {
       case 'return': {
         const target = t.popTemp(T.i64);
         t.writeBack();
-        t.get(P.frame);
-        t.get(target);
-        t.get(P.ret);
-        t.get(P.depth);
+        pushJump(t, () => t.get(target));
         t.returnCall(IMPORT.ret);
         break;
       }
@@ -242,22 +205,8 @@ export class ColdRegion {
 
   /** Continues at an address in another region, with this one's place on the host's stack. */
   private jump(target: () => void): void {
-    const { t } = this;
-    t.get(P.frame);
-    target();
-    t.get(P.ret);
-    t.get(P.depth);
-    t.returnCall(IMPORT.jump);
-  }
-
-  private branch(to: number): void {
-    this.t.op(W.br);
-    this.t.code.u32(this.t.depth - this.labels[to]!);
-  }
-
-  private branchIf(to: number): void {
-    this.t.op(W.br_if);
-    this.t.code.u32(this.t.depth - this.labels[to]!);
+    pushJump(this.t, target);
+    this.t.returnCall(IMPORT.jump);
   }
 
   /** Transfers control along an edge; to the next block it falls. */
@@ -268,7 +217,7 @@ export class ColdRegion {
       t.writeBack();
       const offset = (edge.target - this.entry) * 4 - t.pcOffset;
       this.jump(() => t.pc(offset));
-    } else if (to > from + 1) this.branch(to);
+    } else if (to > from + 1) t.branch(W.br, this.labels[to]!);
     else if (to <= from) {
       // A place that loops: is the deadline reached?
       t.get(t.icount);
@@ -277,8 +226,7 @@ export class ColdRegion {
         t.i32(this.numbers[to]!);
         t.set(this.choice);
       }
-      t.op(W.br);
-      t.code.u32(t.depth - this.top);
+      t.branch(W.br, this.top);
     }
   }
 }

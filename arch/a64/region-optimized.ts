@@ -6,7 +6,7 @@ import { V0 } from './emitter-registers.ts';
 import { CC } from './flags.ts';
 import { instructionAt, structure, type Block, type Edge, type Structure } from './flowgraph.ts';
 import { IMPORT, JUMP_CACHE, P, REGION_TYPE } from './region-abi.ts';
-import { checkDeadline } from './region-common.ts';
+import { checkDeadline, emitInstructions, pushCall, pushJump } from './region-common.ts';
 import { rolesOf, type Roles } from './roles.ts';
 import type { Translator } from './translator.ts';
 
@@ -242,13 +242,8 @@ export class OptimizedRegion {
 
     t.chain = Uint8Array.from(chainOrder(this.roles));
     // Level 0 of the chain is the outermost block: leave without a register to write back.
-    t.op(W.block, T.void);
-    t.depth++;
-    t.chainDepth = t.depth;
-    for (let i = 0; i < t.chain.length; i++) {
-      t.op(W.block, T.void);
-      t.depth++;
-    }
+    t.chainDepth = t.open(W.block);
+    for (let i = 0; i < t.chain.length; i++) t.open(W.block);
     this.remembered = new Map(
       this.plan.memoryLoops.map(({ header, accesses }) => [
         header,
@@ -261,14 +256,12 @@ export class OptimizedRegion {
     if (this.setsFlags) t.flagsAtBlockStart(CC.frame);
     this.emitTree(0);
     for (let i = t.chain.length - 1; i >= 0; i--) {
-      t.op(W.end);
-      t.depth--;
+      t.close();
       const r = t.chain[i]!;
       // A register of the chain without a local is never valid: nothing branches here.
       if (t.registerLocal[r]! >= 0) t.store(r);
     }
-    t.op(W.end);
-    t.depth--;
+    t.close();
     t.cc = t.ccLocal >= 0 ? CC.dynamic : CC.frame;
     t.dirtyLo = t.dirtyHi = 0;
     t.writeBack();
@@ -295,15 +288,12 @@ export class OptimizedRegion {
     if (b === 0) {
       // The loop's registers are loaded in front of it.
       t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
-      this.loadMissing(0);
+      t.loadMask(this.plan.validIn[0]!.lo, this.plan.validIn[0]!.hi);
       this.forget(0);
     }
-    t.op(W.loop, T.void);
-    t.depth++;
-    this.labels[b] = t.depth;
+    this.labels[b] = t.open(W.loop);
     this.emitWithin(b, merges);
-    t.op(W.end);
-    t.depth--;
+    t.close();
   }
 
   /** The block's code inside one `block` for each merge that it dominates, the last of them outermost. */
@@ -314,13 +304,9 @@ export class OptimizedRegion {
       this.emitBlock(b);
       return;
     }
-    t.op(W.block, T.void);
-    t.depth++;
-    const depth = t.depth;
-    this.labels[last] = depth;
+    this.labels[last] = t.open(W.block);
     this.emitWithin(b, merges);
-    t.op(W.end);
-    t.depth--;
+    t.close();
     // A loop header that is a merge as well gets its own label now.
     this.emitTree(last);
   }
@@ -332,15 +318,6 @@ export class OptimizedRegion {
       t.i64(-1);
       t.set(tag);
     }
-  }
-
-  private loadMissing(b: number): void {
-    const t = this.t;
-    const want = this.plan.validIn[b]!;
-    const lo = want.lo & ~t.validLo;
-    const hi = want.hi & ~t.validHi;
-    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
-    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
   }
 
   private emitBlock(b: number): void {
@@ -359,19 +336,10 @@ export class OptimizedRegion {
       t.get(t.icount);
       checkDeadline(t, (block.start - this.entry) * 4, this.entry);
     }
-    t.get(t.icount);
-    t.i64(block.count);
-    t.op(W.i64_add);
-    t.set(t.icount);
-    for (let i = 0; i < block.count; i++) {
-      const d = instructionAt(block.start + i).decoded;
-      t.beginInstruction((block.start - this.entry + i) * 4, block.count - i);
-      t.pageCaches = loop !== undefined && accessesBy(d, loop.computed) ? remembered : [];
-      if (d === undefined) t.undefined();
-      else d.row.translate(t, d.fields);
-      if (t.ended) return;
-    }
-    this.emitEnd(b, block);
+    const goesOn = emitInstructions(t, block, this.entry, (decoded) => {
+      t.pageCaches = loop !== undefined && accessesBy(decoded, loop.computed) ? remembered : [];
+    });
+    if (goesOn) this.emitEnd(b, block);
   }
 
   private emitEnd(b: number, block: Block): void {
@@ -389,17 +357,13 @@ export class OptimizedRegion {
         // The condition is on the operand stack; settling only touches registers.
         this.settle(b);
         const saved = this.save();
-        const direct = this.directLabel(b, block.taken!);
-        if (direct >= 0) {
-          t.op(W.br_if);
-          t.code.u32(direct);
+        if (this.isDirect(b, block.taken!)) {
+          t.branch(W.br_if, this.labels[block.taken!.block]!);
           this.noteFlags(block.taken!);
         } else {
-          t.op(W.if, T.void);
-          t.depth++;
+          t.open(W.if);
           this.emitEdge(b, block.taken!);
-          t.op(W.end);
-          t.depth--;
+          t.close();
           this.restore(saved);
         }
         this.emitEdge(b, block.fall!);
@@ -410,15 +374,7 @@ export class OptimizedRegion {
         const target = block.flow === 'callIndirect' ? t.popTemp(T.i64) : undefined;
         const pushTarget = (): void =>
           target === undefined ? t.pc(instructionAt(block.start + block.count - 1).offset) : t.get(target);
-        t.pc(4);
-        t.setX(30);
-        t.writeBack();
-        t.get(P.frame);
-        pushTarget();
-        t.pc(4);
-        t.get(P.depth);
-        t.i32(1);
-        t.op(W.i32_sub);
+        pushCall(t, pushTarget);
         this.pushIndex(pushTarget, true);
         t.op(W.call_indirect);
         t.code.u32(REGION_TYPE);
@@ -427,11 +383,7 @@ export class OptimizedRegion {
         t.i32(1);
         t.op(W.return, W.end);
         t.validLo = t.validHi = t.dirtyLo = t.dirtyHi = 0;
-        if (t.ccLocal >= 0) {
-          t.i32(CC.frame);
-          t.set(t.ccLocal);
-        }
-        t.cc = CC.frame;
+        t.flagsInFrame();
         t.frameLoad(W.i64_load, F.ICOUNT);
         t.set(t.icount);
         this.emitEdge(b, block.fall!);
@@ -462,10 +414,7 @@ export class OptimizedRegion {
   /** Continues at an address in another region, with this one's place on the host's stack. */
   private tailJump(target: () => void): void {
     const t = this.t;
-    t.get(P.frame);
-    target();
-    t.get(P.ret);
-    t.get(P.depth);
+    pushJump(t, target);
     this.pushIndex(target, false);
     t.op(W.return_call_indirect);
     t.code.u32(REGION_TYPE);
@@ -513,12 +462,8 @@ export class OptimizedRegion {
 
   /** Makes the state at a block's end what the plan says. */
   private settle(b: number): void {
-    const t = this.t;
-    const out = this.plan.validOut[b]!;
-    const lo = out.lo & ~t.validLo;
-    const hi = out.hi & ~t.validHi;
-    for (let r = 0; r < 32; r++) if ((lo >>> r) & 1) t.load(r);
-    for (let r = 0; r < 32; r++) if ((hi >>> r) & 1) t.load(V0 + r);
+    const { lo, hi } = this.plan.validOut[b]!;
+    this.t.loadMask(lo, hi);
   }
 
   private save(): [number, number, number, number, number] {
@@ -535,17 +480,16 @@ export class OptimizedRegion {
     this.ccIn[edge.block]!.push(this.t.cc);
   }
 
-  /** The relative label of an edge that needs no code of its own, or -1. */
-  private directLabel(from: number, edge: Edge): number {
+  /** Whether an edge is a branch that needs no code of its own. */
+  private isDirect(from: number, edge: Edge): boolean {
     const t = this.t;
     const to = edge.block;
-    if (to < 0) return -1;
+    if (to < 0) return false;
     const back = to <= from;
-    if (!back && (this.structure.isMerge[to] === 0 || this.remembered.has(to))) return -1;
+    if (!back && (this.structure.isMerge[to] === 0 || this.remembered.has(to))) return false;
     const v = this.plan.validIn[to]!;
     const d = this.plan.dirtyIn[to]!;
-    const clean = ((v.lo & ~t.validLo) | (v.hi & ~t.validHi) | (t.dirtyLo & ~d.lo) | (t.dirtyHi & ~d.hi)) === 0;
-    return clean ? t.depth - this.labels[to]! : -1;
+    return ((v.lo & ~t.validLo) | (v.hi & ~t.validHi) | (t.dirtyLo & ~d.lo) | (t.dirtyHi & ~d.hi)) === 0;
   }
 
   /** Emits a transfer of control along an edge; nothing falls through. */
@@ -558,14 +502,14 @@ export class OptimizedRegion {
       this.tailJump(() => t.pc(offset));
       return;
     }
+    const v = this.plan.validIn[to]!;
     const d = this.plan.dirtyIn[to]!;
     t.storeMask(t.dirtyLo & ~d.lo, t.dirtyHi & ~d.hi);
-    this.loadMissing(to);
+    t.loadMask(v.lo, v.hi);
     if (to > from) this.forget(to);
     if (to <= from || this.structure.isMerge[to] !== 0) {
       if (to > from) this.noteFlags(edge);
-      t.op(W.br);
-      t.code.u32(t.depth - this.labels[to]!);
+      t.branch(W.br, this.labels[to]!);
     } else {
       this.noteFlags(edge);
       this.emitTree(to);

@@ -185,15 +185,14 @@ function withLock(t: Translator, host: Local, body: () => void): void {
   t.i32((LOCKS.count - 1) << 6);
   t.op(W.i32_and);
   const lock = t.popTemp(T.i32);
-  t.op(W.loop, T.void);
-  t.depth++;
+  t.open(W.loop);
   t.get(lock);
   t.i64(0);
   t.i64(1);
   t.atomic(WA.i64_cmpxchg, 3, LOCKS.at);
   t.i64(0);
-  t.op(W.i64_ne, W.br_if, 0, W.end);
-  t.depth--;
+  t.op(W.i64_ne, W.br_if, 0);
+  t.close();
   body();
   t.get(lock);
   t.i64(0);
@@ -267,8 +266,7 @@ function fetchExtreme(t: Translator, compare: number, signed: boolean, log2: Log
   };
   const old = loadAt(t, host, log2, true);
   const expected = t.temp(T.i64);
-  t.op(W.loop, T.void);
-  t.depth++;
+  t.open(W.loop);
   t.get(host);
   t.get(old);
   t.tee(expected);
@@ -281,8 +279,7 @@ function fetchExtreme(t: Translator, compare: number, signed: boolean, log2: Log
   t.tee(old);
   t.get(expected);
   t.op(W.i64_ne, W.br_if, 0);
-  t.op(W.end);
-  t.depth--;
+  t.close();
   t.get(old);
   t.setX(i.Rt);
 }
@@ -316,8 +313,7 @@ function compareAndSwapPair(t: Translator, i: { sz: number; Rs: number; Rn: numb
   };
   withLock(t, host, () => {
     // Until what was read is a pair that memory held, and is exchanged where it is the one wanted.
-    t.op(W.loop, T.void);
-    t.depth++;
+    t.open(W.loop);
     pushLow();
     t.set(low);
     t.get(host);
@@ -336,8 +332,7 @@ function compareAndSwapPair(t: Translator, i: { sz: number; Rs: number; Rn: numb
       pushExchanged(t, host, wanted, stored);
       t.op(W.i32_eqz, W.br_if, 1);
     });
-    t.op(W.end);
-    t.depth--;
+    t.close();
   });
   t.get(high);
   t.setX(i.Rs | 1);
