@@ -10,13 +10,14 @@ import { fpScalar } from '../../../arch/a64/table/fp-scalar.ts';
 import { fpVector } from '../../../arch/a64/table/fp-vector.ts';
 import { fpVectorConvert } from '../../../arch/a64/table/fp-vector-convert.ts';
 import { loadsStores } from '../../../arch/a64/table/loads-stores.ts';
+import { simdAes } from '../../../arch/a64/table/simd-aes.ts';
 import { simdByElement } from '../../../arch/a64/table/simd-by-element.ts';
 import { simdCopy } from '../../../arch/a64/table/simd-copy.ts';
-import { simdCrypto } from '../../../arch/a64/table/simd-crypto.ts';
 import { simdDot } from '../../../arch/a64/table/simd-dot.ts';
 import { simdLoadStore } from '../../../arch/a64/table/simd-load-store.ts';
 import { simdMisc } from '../../../arch/a64/table/simd-misc.ts';
 import { simdPermute } from '../../../arch/a64/table/simd-permute.ts';
+import { simdSha } from '../../../arch/a64/table/simd-sha.ts';
 import { simdShift } from '../../../arch/a64/table/simd-shift.ts';
 import { simdThreeDifferent } from '../../../arch/a64/table/simd-three-different.ts';
 import { simdThreeSame } from '../../../arch/a64/table/simd-three-same.ts';
@@ -40,7 +41,7 @@ export const GROUPS: Record<string, readonly Instruction[]> = {
   'simd-integer': [...simdThreeSame, ...simdMisc, ...simdThreeDifferent, ...simdByElement, ...simdDot],
   'simd-shift': simdShift,
   'simd-load-store': simdLoadStore,
-  'simd-crypto': simdCrypto,
+  'simd-crypto': [...simdAes, ...simdSha],
   'fp-scalar': fpScalar,
   'fp-convert': [...fpConvert, ...fpVectorConvert],
   'fp-vector': [...fpVector, ...fpComplex],

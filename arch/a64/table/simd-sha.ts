@@ -1,129 +1,10 @@
-import { INVERSE_SUB_BYTES, SUB_BYTES, type SubstitutionTables } from '../../fp/aes-tables.ts';
-import { polynomialMultiply64 } from '../../fp/vector.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local } from '../emitter.ts';
 import type { Translator } from '../translator.ts';
-import { callHelper, shift, SHL, SHR_U, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
-import { nibbleSwizzle } from './simd-relaxed.ts';
+import { shift, SHL, SHR_U, shuffleElements, simd } from './simd-lanes.ts';
 
-/** AES, polynomial multiplication, SHA-1, SHA-256, SHA-512 and SHA-3. */
-
-function bytesConstant(t: Translator, bytes: readonly number[]): void {
-  const half = (from: number): bigint => bytes.slice(from, from + 8).reduceRight((value, b) => (value << 8n) | BigInt(b), 0n);
-  t.v128(half(0), half(8));
-}
-
-function popV(t: Translator): Local {
-  return t.popTemp(T.v128);
-}
-
-/** Pushes a table looked up by the nibbles in a local; 0x80 and above give 0. */
-function nibbles(t: Translator, table: readonly number[], index: Local): void {
-  bytesConstant(t, table);
-  t.get(index);
-  t.vop(nibbleSwizzle());
-}
-
-/** Substitutes the bytes of the v128 on the stack. */
-function substitute(t: Translator, tables: SubstitutionTables): void {
-  const x = popV(t);
-  t.get(x);
-  splatConstant(t, 0, 15n);
-  t.vop(WV.and);
-  const low = popV(t);
-  t.get(x);
-  shift(t, SHR_U, 0, 4);
-  t.set(x);
-  nibbles(t, tables.inLow, low);
-  nibbles(t, tables.inHigh, x);
-  t.vop(WV.xor);
-  t.tee(x);
-  splatConstant(t, 0, 15n);
-  t.vop(WV.and);
-  const k = low;
-  t.set(k);
-  t.get(x);
-  shift(t, SHR_U, 0, 4);
-  const i = x;
-  t.tee(i);
-  t.get(k);
-  t.vop(WV.xor);
-  const j = popV(t);
-  nibbles(t, tables.overK, k);
-  const ak = popV(t);
-  const combine = (of: Local, other: Local): Local => {
-    nibbles(t, tables.inverse, of);
-    t.get(ak);
-    t.vop(WV.xor);
-    const sum = popV(t);
-    nibbles(t, tables.inverse, sum);
-    t.get(other);
-    t.vop(WV.xor);
-    t.set(sum);
-    return sum;
-  };
-  const io = combine(i, j);
-  const jo = combine(j, i);
-  nibbles(t, tables.outI, io);
-  nibbles(t, tables.outJ, jo);
-  t.vop(WV.xor);
-}
-
-/** Where ShiftRows and InvShiftRows take each byte of the state from, column by column. */
-const SHIFT_ROWS = Array.from({ length: 16 }, (_, b) => (b + 4 * (b & 3)) & 15);
-const INVERSE_SHIFT_ROWS = Array.from({ length: 16 }, (_, b) => (b - 4 * (b & 3)) & 15);
-
-function permuteBytes(t: Translator, x: Local, lanes: readonly number[]): void {
-  t.get(x);
-  t.get(x);
-  t.vshuffle(lanes);
-}
-
-/** Doubles the bytes of a local in AES's field; pushes the result. */
-function double(t: Translator, x: Local): void {
-  t.get(x);
-  t.get(x);
-  t.vop(WV.i8x16_add);
-  t.get(x);
-  t.vzero();
-  t.vop(WV.i8x16_lt_s);
-  splatConstant(t, 0, 0x1bn);
-  t.vop(WV.and);
-  t.vop(WV.xor);
-}
-
-/** Rows of each column moved up by `by`. */
-function columnRows(by: number): number[] {
-  return Array.from({ length: 16 }, (_, b) => (b & 12) | ((b + by) & 3));
-}
-
-/** MixColumns of a local: 2·(b0 + b1) + b1 + (b2 + b3) in each row. */
-function mixColumns(t: Translator, x: Local): void {
-  permuteBytes(t, x, columnRows(1));
-  const next = popV(t);
-  t.get(x);
-  t.get(next);
-  t.vop(WV.xor);
-  const sum = popV(t);
-  double(t, sum);
-  t.get(next);
-  t.vop(WV.xor);
-  permuteBytes(t, sum, columnRows(2));
-  t.vop(WV.xor);
-}
-
-type Aes = '01001110 00 10100 00100 10 Rn Rd';
-
-function aesRound(name: string, opcode: string, emit: (t: Translator, x: Local) => void): Instruction {
-  return simd(name, `01001110 00 10100 ${opcode} 10 Rn Rd` as Aes, `${name} <Vd>.16B, <Vn>.16B`, { feature: 'FEAT_AES' }, (t, i) => {
-    t.v(i.Rd);
-    t.v(i.Rn);
-    t.vop(WV.xor);
-    emit(t, popV(t));
-    t.setV(i.Rd);
-  });
-}
+/** SHA-1, SHA-256, SHA-512 and SHA-3. */
 
 /** Elements of Vn, or only `count` of them, as i32 or i64 locals. */
 function split32(t: Translator, n: number, count = 4): Local[] {
@@ -241,17 +122,20 @@ function sha256Rounds(t: Translator, abcd: number, efgh: number, w: number, d: n
   join32(t, d, first ? x : y);
 }
 
+/** Pushes elements of `size` rotated: to the right with SHR_U, to the left with SHL. @param push pushes the v128, twice */
+function rotateElements(t: Translator, direction: readonly number[], size: number, by: number, push: () => void): void {
+  push();
+  shift(t, direction, size, by);
+  push();
+  shift(t, direction === SHL ? SHR_U : SHL, size, (8 << size) - by);
+  t.vop(WV.or);
+}
+
 /** Pushes a σ function of each element of a v128 local: two rotations and a shift to the right. */
 function sigma(t: Translator, x: Local, size: number, first: number, second: number, by: number): void {
-  const bits = 8 << size;
-  for (const [k, amount] of [first, second].entries()) {
-    t.get(x);
-    shift(t, SHR_U, size, amount);
-    t.get(x);
-    shift(t, SHL, size, bits - amount);
-    t.vop(WV.or);
-    if (k > 0) t.vop(WV.xor);
-  }
+  rotateElements(t, SHR_U, size, first, () => t.get(x));
+  rotateElements(t, SHR_U, size, second, () => t.get(x));
+  t.vop(WV.xor);
   t.get(x);
   shift(t, SHR_U, size, by);
   t.vop(WV.xor);
@@ -273,45 +157,19 @@ function join64(t: Translator, d: number, low: Local, high: Local): void {
   t.setV(d);
 }
 
+/** The rotations of SHA-512's Σ functions. */
+const SIGMA0 = [28, 34, 39];
+const SIGMA1 = [14, 18, 41];
 
-export const simdCrypto: readonly Instruction[] = [
-  aesRound('AESE', '00100', (t, x) => {
-    permuteBytes(t, x, SHIFT_ROWS);
-    substitute(t, SUB_BYTES);
-    splatConstant(t, 0, 0x63n);
-    t.vop(WV.xor);
-  }),
-  aesRound('AESD', '00101', (t, x) => {
-    permuteBytes(t, x, INVERSE_SHIFT_ROWS);
-    splatConstant(t, 0, 0x63n);
-    t.vop(WV.xor);
-    substitute(t, INVERSE_SUB_BYTES);
-  }),
-  simd('AESMC', '01001110 00 10100 00110 10 Rn Rd', 'AESMC <Vd>.16B, <Vn>.16B', { feature: 'FEAT_AES' }, (t, i) => {
-    t.v(i.Rn);
-    mixColumns(t, popV(t));
-    t.setV(i.Rd);
-  }),
-  simd('AESIMC', '01001110 00 10100 00111 10 Rn Rd', 'AESIMC <Vd>.16B, <Vn>.16B', { feature: 'FEAT_AES' }, (t, i) => {
-    // InvMixColumns is MixColumns of b0 + 4·(b0 + b2).
-    t.v(i.Rn);
-    const x = popV(t);
-    t.get(x);
-    permuteBytes(t, x, columnRows(2));
-    t.vop(WV.xor);
-    const sum = popV(t);
-    double(t, sum);
-    t.set(sum);
-    double(t, sum);
-    t.get(x);
-    t.vop(WV.xor);
-    mixColumns(t, popV(t));
-    t.setV(i.Rd);
-  }),
-  simd('PMULL, PMULL2', '0 Q 0 01110 11 1 Rm 1110 00 Rn Rd', 'PMULL{2} <Vd>.1Q, <Vn>.<1D|2D>, <Vm>.<1D|2D>', { feature: 'FEAT_PMULL' }, (t, i) =>
-    callHelper(t, polynomialMultiply64, { d: i.Rd, n: i.Rn, m: i.Rm, extra: i.Q }, [i.Rn, i.Rm]),
-  ),
+/** Adds to the i64 on the stack a Σ function of `x`, and `w`. */
+function addSum512(t: Translator, x: Local, sigma: readonly number[], w: Local): void {
+  rotations(t, x, sigma, true);
+  t.op(W.i64_add);
+  t.get(w);
+  t.op(W.i64_add);
+}
 
+export const simdSha: readonly Instruction[] = [
   sha1Rounds('SHA1C', '000', choose),
   sha1Rounds('SHA1P', '001', (t, b, c, d) => {
     t.get(b);
@@ -340,16 +198,9 @@ export const simdCrypto: readonly Instruction[] = [
     t.vzero();
     shuffleElements(t, 2, [1, 2, 3, 4]);
     t.vop(WV.xor);
-    const x = popV(t);
-    const rotated = (): void => {
-      t.get(x);
-      shift(t, SHL, 2, 1);
-      t.get(x);
-      shift(t, SHR_U, 2, 31);
-      t.vop(WV.or);
-    };
-    rotated();
-    const result = popV(t);
+    const x = t.popTemp(T.v128);
+    rotateElements(t, SHL, 2, 1, () => t.get(x));
+    const result = t.popTemp(T.v128);
     // The last element meets the first one, rotated once more.
     t.get(result);
     t.vzero();
@@ -367,7 +218,7 @@ export const simdCrypto: readonly Instruction[] = [
     t.v(i.Rd);
     t.v(i.Rn);
     shuffleElements(t, 2, [1, 2, 3, 4]);
-    sigma(t, popV(t), 2, 7, 18, 3);
+    sigma(t, t.popTemp(T.v128), 2, 7, 18, 3);
     t.v(i.Rd);
     t.vop(WV.i32x4_add);
     t.setV(i.Rd);
@@ -378,19 +229,19 @@ export const simdCrypto: readonly Instruction[] = [
     shuffleElements(t, 2, [1, 2, 3, 4]);
     t.v(i.Rd);
     t.vop(WV.i32x4_add);
-    const sum = popV(t);
+    const sum = t.popTemp(T.v128);
     // The two lower elements first; the upper ones are made from them.
     t.v(i.Rm);
     t.vzero();
     shuffleElements(t, 3, [1, 2]);
-    sigma(t, popV(t), 2, 17, 19, 10);
+    sigma(t, t.popTemp(T.v128), 2, 17, 19, 10);
     t.get(sum);
     t.vop(WV.i32x4_add);
-    const lower = popV(t);
+    const lower = t.popTemp(T.v128);
     t.vzero();
     t.get(lower);
     shuffleElements(t, 3, [0, 2]);
-    sigma(t, popV(t), 2, 17, 19, 10);
+    sigma(t, t.popTemp(T.v128), 2, 17, 19, 10);
     t.get(lower);
     t.vop(WV.i32x4_add);
     t.setV(i.Rd);
@@ -400,21 +251,14 @@ export const simdCrypto: readonly Instruction[] = [
     const [x0, x1] = split64(t, i.Rn);
     const [y0, y1] = split64(t, i.Rm);
     const [w0, w1] = split64(t, i.Rd);
-    const SIGMA1 = [14, 18, 41];
     choose(t, y1, x0, x1, true);
-    rotations(t, y1, SIGMA1, true);
-    t.op(W.i64_add);
-    t.get(w1);
-    t.op(W.i64_add);
+    addSum512(t, y1, SIGMA1, w1);
     t.tee(w1);
     t.get(y0);
     t.op(W.i64_add);
     const next = t.popTemp(T.i64);
     choose(t, next, y1, x0, true);
-    rotations(t, next, SIGMA1, true);
-    t.op(W.i64_add);
-    t.get(w0);
-    t.op(W.i64_add);
+    addSum512(t, next, SIGMA1, w0);
     t.set(w0);
     join64(t, i.Rd, w0, w1);
   }),
@@ -422,18 +266,11 @@ export const simdCrypto: readonly Instruction[] = [
     const [x0] = split64(t, i.Rn);
     const [y0, y1] = split64(t, i.Rm);
     const [w0, w1] = split64(t, i.Rd);
-    const SIGMA0 = [28, 34, 39];
     majority(t, x0, y1, y0, true);
-    rotations(t, y0, SIGMA0, true);
-    t.op(W.i64_add);
-    t.get(w1);
-    t.op(W.i64_add);
+    addSum512(t, y0, SIGMA0, w1);
     t.set(w1);
     majority(t, w1, y0, y1, true);
-    rotations(t, w1, SIGMA0, true);
-    t.op(W.i64_add);
-    t.get(w0);
-    t.op(W.i64_add);
+    addSum512(t, w1, SIGMA0, w0);
     t.set(w0);
     join64(t, i.Rd, w0, w1);
   }),
@@ -441,14 +278,14 @@ export const simdCrypto: readonly Instruction[] = [
     t.v(i.Rd);
     t.v(i.Rn);
     shuffleElements(t, 3, [1, 2]);
-    sigma(t, popV(t), 3, 1, 8, 7);
+    sigma(t, t.popTemp(T.v128), 3, 1, 8, 7);
     t.v(i.Rd);
     t.vop(WV.i64x2_add);
     t.setV(i.Rd);
   }),
   simd('SHA512SU1', '11001110 011 Rm 1 0 00 10 Rn Rd', 'SHA512SU1 <Vd>.2D, <Vn>.2D, <Vm>.2D', { feature: 'FEAT_SHA512' }, (t, i) => {
     t.v(i.Rn);
-    sigma(t, popV(t), 3, 19, 61, 6);
+    sigma(t, t.popTemp(T.v128), 3, 19, 61, 6);
     t.v(i.Rd);
     t.vop(WV.i64x2_add);
     t.v(i.Rm);
@@ -473,11 +310,7 @@ export const simdCrypto: readonly Instruction[] = [
     t.setV(i.Rd);
   }),
   simd('RAX1', '11001110 011 Rm 1 0 00 11 Rn Rd', 'RAX1 <Vd>.2D, <Vn>.2D, <Vm>.2D', { feature: 'FEAT_SHA3' }, (t, i) => {
-    t.v(i.Rm);
-    shift(t, SHL, 3, 1);
-    t.v(i.Rm);
-    shift(t, SHR_U, 3, 63);
-    t.vop(WV.or);
+    rotateElements(t, SHL, 3, 1, () => t.v(i.Rm));
     t.v(i.Rn);
     t.vop(WV.xor);
     t.setV(i.Rd);
@@ -487,12 +320,8 @@ export const simdCrypto: readonly Instruction[] = [
     t.v(i.Rm);
     t.vop(WV.xor);
     if (i.imm6 !== 0) {
-      const x = popV(t);
-      t.get(x);
-      shift(t, SHR_U, 3, i.imm6);
-      t.get(x);
-      shift(t, SHL, 3, 64 - i.imm6);
-      t.vop(WV.or);
+      const x = t.popTemp(T.v128);
+      rotateElements(t, SHR_U, 3, i.imm6, () => t.get(x));
     }
     t.setV(i.Rd);
   }),
