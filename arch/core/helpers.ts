@@ -1,5 +1,6 @@
 import * as bfloat from '../fp/bfloat.ts';
 import * as conversions from '../fp/conversions.ts';
+import type { Helper } from '../fp/operands.ts';
 import * as operations from '../fp/operations.ts';
 import {
   mixedSignAdd,
@@ -13,37 +14,6 @@ import {
  * Functions that translated code calls for what is too long, or too rare, to be emitted: exact floating point and a
  * few vector operations. Operands and results pass through the V registers in the frame.
  */
-
-/** One operation's operands: register numbers, log2 of the element's bytes, log2 of the number of elements, a number of 7 bits. */
-export interface Operands {
-  d: number;
-  n?: number;
-  m?: number;
-  a?: number;
-  size?: number;
-  lanes?: number;
-  extra?: number;
-}
-
-/**
- * @param i32,u8 views of machine memory
- * @param frame the frame's byte offset
- * @param argument what packOperands made
- */
-export type Helper = (i32: Int32Array, u8: Uint8Array, frame: number, argument: number) => number;
-
-/** Operands as one i32: d, n, m, a in 5 bits each, size in 2, lanes in 3, extra in 7. */
-export function packOperands(o: Operands): number {
-  return (
-    o.d |
-    ((o.n ?? 0) << 5) |
-    ((o.m ?? 0) << 10) |
-    ((o.a ?? 0) << 15) |
-    ((o.size ?? 0) << 20) |
-    ((o.lanes ?? 0) << 22) |
-    ((o.extra ?? 0) << 25)
-  );
-}
 
 /** The helpers by their number. */
 export const FP_HELPERS: readonly Helper[] = [

@@ -1,10 +1,9 @@
-import { begin, BY_ELEMENT, element, end, register, setElement } from './operations.ts';
+import { begin, element, end, setElement, type Unpacked } from './operands.ts';
+import { BY_ELEMENT } from './operations.ts';
 import * as soft from './softfloat.ts';
 import { DN, env, FZ, SINGLE } from './softfloat.ts';
 
 /** The helpers of BFloat16 products (FEAT_BF16, without FEAT_EBF16). */
-
-export { BY_ELEMENT };
 
 /** A BFloat16 is the upper half of a single. */
 function value(i32: Int32Array, u8: Uint8Array, at: number): bigint {
@@ -12,11 +11,12 @@ function value(i32: Int32Array, u8: Uint8Array, at: number): bigint {
 }
 
 /**
- * BFDotAdd: addend + (a × b + c × d), every operation rounded to odd, subnormals flushed, NaNs the default one, no
- * exceptions.
+ * BFDotAdd on the pairs at `x` and `y`: addend + (a × b + c × d), every operation rounded to odd, subnormals flushed, NaNs
+ * the default one, no exceptions.
  */
-function dotAdd(addend: bigint, a: bigint, b: bigint, c: bigint, d: bigint): bigint {
-  return addOdd(addend, addOdd(multiplyOdd(a, b), multiplyOdd(c, d)));
+function pairAdd(i32: Int32Array, u8: Uint8Array, addend: bigint, x: number, y: number): bigint {
+  const product = (at: number): bigint => multiplyOdd(value(i32, u8, x + at), value(i32, u8, y + at));
+  return addOdd(addend, addOdd(product(0), product(2)));
 }
 
 /** BFRound: to odd, but what overflows becomes infinity. */
@@ -57,80 +57,57 @@ function addOdd(x: bigint, y: bigint): bigint {
   return total < 0n ? finish(1, -total, e) : finish(0, total, e);
 }
 
-/** Runs `body` with flushing and default NaNs, and drops the exceptions. */
-function standard(i32: Int32Array, frame: number, argument: number, bytes: number, body: () => void): number {
-  begin(i32, frame);
+type Compute = (operands: Unpacked) => bigint[];
+
+/** Writes the singles that `compute` returns to Vd; it flushes, makes default NaNs and raises no exceptions. */
+function standard(i32: Int32Array, u8: Uint8Array, frame: number, argument: number, compute: Compute): number {
+  const operands = begin(i32, frame, argument);
   env.fpcr = FZ | DN;
-  body();
+  const results = compute(operands);
   env.flags = 0;
-  end(i32, frame, argument & 31, bytes);
+  setSingles(i32, u8, frame, operands.d, results);
   return 0;
+}
+
+/** The result of an instruction, made of all its operands before any of it is written. */
+function setSingles(i32: Int32Array, u8: Uint8Array, frame: number, d: number, results: readonly bigint[]): void {
+  results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
+  end(i32, frame, d, results.length << 2);
 }
 
 /** BFDOT; `extra` as in the multiply-adds: BY_ELEMENT and the index of a pair. */
 export function dot(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
-  return standard(i32, frame, argument, lanes << 2, () => {
-    const d = register(frame, argument);
-    const results: bigint[] = [];
-    for (let e = 0; e < lanes; e++) {
-      const n = register(frame, argument >> 5) + 4 * e;
-      const m = register(frame, argument >> 10) + 4 * ((extra & BY_ELEMENT) !== 0 ? extra & 7 : e);
-      results.push(
-        dotAdd(
-          element(i32, u8, d + 4 * e, 2),
-          value(i32, u8, n),
-          value(i32, u8, m),
-          value(i32, u8, n + 2),
-          value(i32, u8, m + 2),
-        ),
-      );
-    }
-    results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
-  });
+  return standard(i32, u8, frame, argument, ({ d, n, m, lanes, extra }) =>
+    Array.from({ length: lanes }, (_, e) => {
+      const x = n + 4 * e;
+      const y = m + 4 * ((extra & BY_ELEMENT) !== 0 ? extra & 7 : e);
+      return pairAdd(i32, u8, element(i32, u8, d + 4 * e, 2), x, y);
+    }),
+  );
 }
 
 /** BFMMLA */
 export function matrixMultiply(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  return standard(i32, frame, argument, 16, () => {
-    const d = register(frame, argument);
-    const results: bigint[] = [];
-    for (let e = 0; e < 4; e++) {
-      const n = register(frame, argument >> 5) + 8 * (e >> 1);
-      const m = register(frame, argument >> 10) + 8 * (e & 1);
-      let sum = element(i32, u8, d + 4 * e, 2);
-      for (const k of [0, 4])
-        sum = dotAdd(
-          sum,
-          value(i32, u8, n + k),
-          value(i32, u8, m + k),
-          value(i32, u8, n + k + 2),
-          value(i32, u8, m + k + 2),
-        );
-      results.push(sum);
-    }
-    results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
-  });
+  return standard(i32, u8, frame, argument, ({ d, n, m }) =>
+    [0, 1, 2, 3].map((e) => {
+      const x = n + 8 * (e >> 1);
+      const y = m + 8 * (e & 1);
+      const sum = pairAdd(i32, u8, element(i32, u8, d + 4 * e, 2), x, y);
+      return pairAdd(i32, u8, sum, x + 4, y + 4);
+    }),
+  );
 }
 
 /** BFMLALB and BFMLALT (bit 4 of `extra`): singles under FPCR as it is. */
 export function multiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const extra = argument >>> 25;
+  const { d, n, m, extra } = begin(i32, frame, argument);
   const odd = (extra >> 4) & 1;
-  const d = register(frame, argument);
-  const results: bigint[] = [];
-  for (let e = 0; e < 4; e++) {
-    const x = value(i32, u8, register(frame, argument >> 5) + 4 * e + 2 * odd);
-    const y = value(
-      i32,
-      u8,
-      register(frame, argument >> 10) + ((extra & BY_ELEMENT) !== 0 ? 2 * (extra & 7) : 4 * e + 2 * odd),
-    );
-    results.push(soft.multiplyAdd(element(i32, u8, d + 4 * e, 2), x, y, SINGLE));
-  }
-  results.forEach((r, e) => setElement(i32, u8, d + 4 * e, 2, r));
-  end(i32, frame, argument & 31, 16);
+  const results = [0, 1, 2, 3].map((e) => {
+    const at = 4 * e + 2 * odd;
+    const x = value(i32, u8, n + at);
+    const y = value(i32, u8, m + ((extra & BY_ELEMENT) !== 0 ? 2 * (extra & 7) : at));
+    return soft.multiplyAdd(element(i32, u8, d + 4 * e, 2), x, y, SINGLE);
+  });
+  setSingles(i32, u8, frame, d, results);
   return 0;
 }

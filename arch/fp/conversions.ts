@@ -1,6 +1,6 @@
 import { F } from '../core/frame.ts';
 import { halfValue, roundToHalf } from './half.ts';
-import { begin, element, end, halfBits, number, register, setElement, setHalfBits, setNumber } from './operations.ts';
+import { accumulate, begin, element, end, halfBits, number, setElement, setHalfBits, setNumber } from './operands.ts';
 import * as soft from './softfloat.ts';
 import { BFLOAT, env, FORMATS, SINGLE } from './softfloat.ts';
 
@@ -70,115 +70,70 @@ function singleHost(i32: Int32Array, from: number, to: number, fraction: number,
 
 /** Elements of Vn as integers of the same size to Vd. */
 export function fpToInteger(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
+  const { d, n, size, lanes, extra } = begin(i32, frame, argument);
   const f = FORMATS[size]!;
-  const d = register(frame, argument);
-  const n = register(frame, argument >> 5);
+  const fraction = fractionBits(argument);
+  const unsigned = (extra & UNSIGNED) !== 0;
+  const mode = extra & 7;
+  const hosted = size === 2 && env.fpcr === 0;
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
-    if (
-      size === 2 &&
-      env.fpcr === 0 &&
-      integerHost(i32, n + at, d + at, fractionBits(argument), (extra & UNSIGNED) !== 0, extra & 7)
-    )
-      continue;
-    setElement(
-      i32,
-      u8,
-      d + at,
-      size,
-      soft.toFixed(
-        element(i32, u8, n + at, size),
-        f,
-        fractionBits(argument),
-        f.bits,
-        (extra & UNSIGNED) !== 0,
-        extra & 7,
-      ),
-    );
+    if (hosted && integerHost(i32, n + at, d + at, fraction, unsigned, mode)) continue;
+    const r = soft.toFixed(element(i32, u8, n + at, size), f, fraction, f.bits, unsigned, mode);
+    setElement(i32, u8, d + at, size, r);
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
 /** Integer elements of Vn as numbers of the same size to Vd. */
 export function integerToFp(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
+  const { d, n, size, lanes, extra } = begin(i32, frame, argument);
   const f = FORMATS[size]!;
-  const d = register(frame, argument);
-  const n = register(frame, argument >> 5);
+  const fraction = fractionBits(argument);
+  const unsigned = (extra & UNSIGNED) !== 0;
+  const hosted = size === 2 && env.fpcr === 0;
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
-    if (size === 2 && env.fpcr === 0) {
-      singleHost(i32, n + at, d + at, fractionBits(argument), ((argument >>> 25) & UNSIGNED) !== 0);
-      continue;
+    if (hosted) singleHost(i32, n + at, d + at, fraction, unsigned);
+    else {
+      const r = soft.fromFixed(element(i32, u8, n + at, size), f.bits, fraction, unsigned, f);
+      setElement(i32, u8, d + at, size, r);
     }
-    setElement(
-      i32,
-      u8,
-      d + at,
-      size,
-      soft.fromFixed(
-        element(i32, u8, n + at, size),
-        f.bits,
-        fractionBits(argument),
-        ((argument >>> 25) & UNSIGNED) !== 0,
-        f,
-      ),
-    );
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
 /** The scalar in Vn as an integer of 32 (zero-extended) or 64 bits in F.ARG0. */
 export function fpToGeneral(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const extra = argument >>> 25;
+  const { n, size, extra } = begin(i32, frame, argument);
   const bits = (extra & WORD64) !== 0 ? 64 : 32;
-  const x = element(i32, u8, register(frame, argument >> 5), size);
+  const x = element(i32, u8, n, size);
   const value = soft.toFixed(x, FORMATS[size]!, fractionBits(argument), bits, (extra & UNSIGNED) !== 0, extra & 7);
   setElement(i32, u8, frame + F.ARG0, 3, value);
-  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
+  accumulate(i32, frame);
   return 0;
 }
 
 /** The integer in F.ARG0 as a scalar to Vd. */
 export function generalToFp(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const extra = argument >>> 25;
+  const { d, size, extra } = begin(i32, frame, argument);
+  const bits = (extra & WORD64) !== 0 ? 64 : 32;
   const x = element(i32, u8, frame + F.ARG0, 3);
-  setElement(
-    i32,
-    u8,
-    register(frame, argument),
-    size,
-    soft.fromFixed(
-      x,
-      (extra & WORD64) !== 0 ? 64 : 32,
-      fractionBits(argument),
-      (extra & UNSIGNED) !== 0,
-      FORMATS[size]!,
-    ),
-  );
-  end(i32, frame, argument & 31, 1 << size);
+  const value = soft.fromFixed(x, bits, fractionBits(argument), (extra & UNSIGNED) !== 0, FORMATS[size]!);
+  setElement(i32, u8, d, size, value);
+  end(i32, frame, d, 1 << size);
   return 0;
 }
 
 /** FJCVTZS: the result in F.ARG0; returns whether the conversion was exact. */
 export function fpToJavaScript(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const { value, exact } = soft.toJavaScriptInt32(element(i32, u8, register(frame, argument >> 5), 3));
+  const { n } = begin(i32, frame, argument);
+  const { value, exact } = soft.toJavaScriptInt32(element(i32, u8, n, 3));
   i32[(frame + F.ARG0) >>> 2] = value;
   i32[(frame + F.ARG0 + 4) >>> 2] = 0;
-  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
+  accumulate(i32, frame);
   return exact ? 1 : 0;
 }
 
@@ -209,33 +164,24 @@ function convertHost(
 
 /** FCVT: a scalar of `size` to one of the size in `extra`. */
 export function fpConvert(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const from = (argument >> 20) & 3;
-  const to = (argument >>> 25) & 3;
-  const source = register(frame, argument >> 5);
-  const target = register(frame, argument);
-  if (env.fpcr === 0 && convertHost(i32, u8, source, from, target, to)) {
-    end(i32, frame, argument & 31, 1 << to);
-    return 0;
-  }
-  const x = element(i32, u8, source, from);
-  setElement(i32, u8, target, to, soft.convert(x, FORMATS[from]!, FORMATS[to]!));
-  end(i32, frame, argument & 31, 1 << to);
+  const { d, n, size, extra } = begin(i32, frame, argument);
+  const to = extra & 3;
+  if (!(env.fpcr === 0 && convertHost(i32, u8, n, size, d, to)))
+    setElement(i32, u8, d, to, soft.convert(element(i32, u8, n, size), FORMATS[size]!, FORMATS[to]!));
+  end(i32, frame, d, 1 << to);
   return 0;
 }
 
 /** FCVTL: elements of `size` of one half of Vn (`extra`) to elements of twice the size. */
 export function fpConvertLong(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const n = register(frame, argument >> 5) + 8 * (argument >>> 25);
-  const d = register(frame, argument);
+  const { d, n: register, size, extra } = begin(i32, frame, argument);
+  const n = register + 8 * extra;
   if (size === 1 && env.fpcr === 0) {
     // Without a NaN: all are read before any is written, as the registers may be the same.
     const [a, b, c, e] = [0, 2, 4, 6].map((k) => halfValue(halfBits(u8, n + k))) as [number, number, number, number];
     if (a === a && b === b && c === c && e === e) {
       [a, b, c, e].forEach((x, k) => setNumber(i32, d + 4 * k, 2, x));
-      end(i32, frame, argument & 31, 16);
+      end(i32, frame, d, 16);
       return 0;
     }
   }
@@ -243,7 +189,7 @@ export function fpConvertLong(i32: Int32Array, u8: Uint8Array, frame: number, ar
   for (let e = 0; e < 8 >> size; e++)
     values.push(soft.convert(element(i32, u8, n + (e << size), size), FORMATS[size]!, FORMATS[size + 1]!));
   values.forEach((value, e) => setElement(i32, u8, d + (e << (size + 1)), size + 1, value));
-  end(i32, frame, argument & 31, 16);
+  end(i32, frame, d, 16);
   return 0;
 }
 
@@ -255,11 +201,7 @@ export const SCALAR = 8;
 
 /** FCVTN, FCVTXN and BFCVTN: elements of twice `size` to `size`, into one half of Vd. */
 export function fpConvertNarrow(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const extra = argument >>> 25;
-  const n = register(frame, argument >> 5);
-  const d = register(frame, argument);
+  const { d, n, size, extra } = begin(i32, frame, argument);
   const count = (extra & SCALAR) !== 0 ? 1 : 8 >> size;
   const values: bigint[] = [];
   for (let e = 0; e < count; e++) {
@@ -280,6 +222,6 @@ export function fpConvertNarrow(i32: Int32Array, u8: Uint8Array, frame: number, 
   }
   const base = (extra & UPPER) !== 0 ? d + 8 : d;
   values.forEach((value, e) => setElement(i32, u8, base + (e << size), size, value));
-  end(i32, frame, argument & 31, (extra & UPPER) !== 0 ? 16 : count << size);
+  end(i32, frame, d, (extra & UPPER) !== 0 ? 16 : count << size);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { helperId, type Helper } from '../core/helpers.ts';
+import { helperId } from '../core/helpers.ts';
 import { hostFuses } from '../a64/table/simd-relaxed.ts';
 import { CodeBuffer } from '../wasm/buffer.ts';
 import { T, W } from '../wasm/opcodes.ts';
@@ -7,6 +7,7 @@ import { fpConvert, fpToGeneral, generalToFp } from './conversions.ts';
 import { compare, operation, type Kind } from './fast-arithmetic.ts';
 import { fromGeneral, toGeneral, toSingle } from './fast-conversions.ts';
 import { polynomial, shifts } from './fast-integer.ts';
+import type { Helper } from './operands.ts';
 import {
   fpAdd,
   fpCompare,

@@ -1,17 +1,26 @@
-import { F } from '../core/frame.ts';
 import * as estimates from './estimates.ts';
 import * as half from './half.ts';
 import * as host from './host.ts';
+import {
+  accumulate,
+  begin,
+  element,
+  end,
+  halfBits,
+  number,
+  setElement,
+  setHalfBits,
+  setNumber,
+  type Helper,
+} from './operands.ts';
 import * as soft from './softfloat.ts';
 import { env, FORMATS, IXC, type Format } from './softfloat.ts';
 
 /**
  * The helpers of floating-point instructions: operations on the elements of registers in the frame, by operands packed
- * as arch/core/helpers.ts says. Under the default FPCR the host computes where its result is ordinary; whatever is not
+ * as operands.ts says. Under the default FPCR the host computes where its result is ordinary; whatever is not
  * goes through the exact software.
  */
-
-type Helper = (i32: Int32Array, u8: Uint8Array, frame: number, argument: number) => number;
 
 /** Bits of `extra`: the second operand is one element, whose index is in bits 2:0; operands are neighbours of Vm:Vn. */
 export const BY_ELEMENT = 8;
@@ -20,77 +29,6 @@ export const PAIRWISE = 16;
 export const NEGATE_PRODUCT = 16;
 export const NEGATE_ADDEND = 32;
 
-const scratch = new DataView(new ArrayBuffer(8));
-
-/** One element's bits. */
-export function element(i32: Int32Array, u8: Uint8Array, at: number, size: number): bigint {
-  if (size === 3) return (BigInt(i32[(at >>> 2) + 1]! >>> 0) << 32n) | BigInt(i32[at >>> 2]! >>> 0);
-  if (size === 2) return BigInt(i32[at >>> 2]! >>> 0);
-  return BigInt(u8[at]! | (u8[at + 1]! << 8));
-}
-
-export function setElement(i32: Int32Array, u8: Uint8Array, at: number, size: number, value: bigint): void {
-  if (size === 3) {
-    i32[at >>> 2] = Number(BigInt.asIntN(32, value));
-    i32[(at >>> 2) + 1] = Number(BigInt.asIntN(32, value >> 32n));
-  } else if (size === 2) i32[at >>> 2] = Number(BigInt.asIntN(32, value));
-  else {
-    const n = Number(value);
-    u8[at] = n;
-    u8[at + 1] = n >> 8;
-  }
-}
-
-/** A half's bits. */
-export function halfBits(u8: Uint8Array, at: number): number {
-  return u8[at]! | (u8[at + 1]! << 8);
-}
-
-export function setHalfBits(u8: Uint8Array, at: number, bits: number): void {
-  u8[at] = bits;
-  u8[at + 1] = bits >> 8;
-}
-
-/** One element as a number; NaNs need not keep their bits. */
-export function number(i32: Int32Array, at: number, size: number): number {
-  scratch.setInt32(0, i32[at >>> 2]!, true);
-  if (size === 2) return scratch.getFloat32(0, true);
-  scratch.setInt32(4, i32[(at >>> 2) + 1]!, true);
-  return scratch.getFloat64(0, true);
-}
-
-export function setNumber(i32: Int32Array, at: number, size: number, value: number): void {
-  if (size === 2) {
-    scratch.setFloat32(0, value, true);
-    i32[at >>> 2] = scratch.getInt32(0, true);
-  } else {
-    scratch.setFloat64(0, value, true);
-    i32[at >>> 2] = scratch.getInt32(0, true);
-    i32[(at >>> 2) + 1] = scratch.getInt32(4, true);
-  }
-}
-
-export function begin(i32: Int32Array, frame: number): void {
-  env.fpcr = i32[(frame + F.FPCR) >>> 2]!;
-  env.flags = 0;
-}
-
-/** Accumulates the exceptions, and clears Vd above `bytes`. */
-export function end(i32: Int32Array, frame: number, d: number, bytes: number): void {
-  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
-  if (bytes >= 4) for (let w = bytes >> 2; w < 4; w++) i32[((frame + F.V + 16 * d) >>> 2) + w] = 0;
-  else {
-    const at = (frame + F.V + 16 * d) >>> 2;
-    i32[at] = i32[at]! & 0xffff;
-    i32[at + 1] = i32[at + 2] = i32[at + 3] = 0;
-  }
-}
-
-/** Byte address of a register in the frame. */
-export function register(frame: number, n: number): number {
-  return frame + F.V + 16 * (n & 31);
-}
-
 type Binary = (x: bigint, y: bigint, f: Format) => bigint;
 type HostBinary = (a: number, b: number, size: number) => number;
 
@@ -98,14 +36,8 @@ const results: bigint[] = [];
 
 function binary(operation: Binary, fast?: HostBinary, fastHalf?: half.HalfBinary): Helper {
   return (i32, u8, frame, argument) => {
-    begin(i32, frame);
-    const size = (argument >> 20) & 3;
-    const lanes = 1 << ((argument >> 22) & 7);
-    const extra = argument >>> 25;
+    const { d, n, m, size, lanes, extra } = begin(i32, frame, argument);
     const f = FORMATS[size]!;
-    const d = register(frame, argument);
-    const n = register(frame, argument >> 5);
-    const m = register(frame, argument >> 10);
     if ((extra & PAIRWISE) !== 0) {
       // Neighbours of the concatenation Vm:Vn; a scalar takes the first two of Vn.
       const count = lanes;
@@ -114,7 +46,7 @@ function binary(operation: Binary, fast?: HostBinary, fastHalf?: half.HalfBinary
         results[e] = operation(element(i32, u8, at(2 * e), size), element(i32, u8, at(2 * e + 1), size), f);
       }
       for (let e = 0; e < count; e++) setElement(i32, u8, d + (e << size), size, results[e]!);
-      end(i32, frame, argument & 31, lanes << size);
+      end(i32, frame, d, lanes << size);
       return 0;
     }
     const byElement = (extra & BY_ELEMENT) !== 0;
@@ -149,7 +81,7 @@ function binary(operation: Binary, fast?: HostBinary, fastHalf?: half.HalfBinary
         operation(element(i32, u8, n + at, size), byElement ? y0 : element(i32, u8, m + at, size), f),
       );
     }
-    end(i32, frame, argument & 31, lanes << size);
+    end(i32, frame, d, lanes << size);
     return 0;
   };
 }
@@ -158,11 +90,7 @@ type Unary = (x: bigint, f: Format, extra: number) => bigint;
 
 function unary(operation: Unary, fast?: (a: number, size: number) => number, fastHalf?: (a: number) => number): Helper {
   return (i32, u8, frame, argument) => {
-    begin(i32, frame);
-    const size = (argument >> 20) & 3;
-    const lanes = 1 << ((argument >> 22) & 7);
-    const d = register(frame, argument);
-    const n = register(frame, argument >> 5);
+    const { d, n, size, lanes, extra } = begin(i32, frame, argument);
     for (let e = 0; e < lanes; e++) {
       const at = e << size;
       if (fastHalf !== undefined && size === 1 && env.fpcr === 0) {
@@ -180,9 +108,9 @@ function unary(operation: Unary, fast?: (a: number, size: number) => number, fas
           continue;
         }
       }
-      setElement(i32, u8, d + at, size, operation(element(i32, u8, n + at, size), FORMATS[size]!, argument >>> 25));
+      setElement(i32, u8, d + at, size, operation(element(i32, u8, n + at, size), FORMATS[size]!, extra));
     }
-    end(i32, frame, argument & 31, lanes << size);
+    end(i32, frame, d, lanes << size);
     return 0;
   };
 }
@@ -229,15 +157,8 @@ export const fpRoundToIntegral = unary((x, f, extra) =>
 
 /** Va + Vn × Vm; `extra`: BY_ELEMENT, NEGATE_PRODUCT, NEGATE_ADDEND. */
 export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
+  const { d, n, m, a, size, lanes, extra } = begin(i32, frame, argument);
   const f = FORMATS[size]!;
-  const d = register(frame, argument);
-  const n = register(frame, argument >> 5);
-  const m = register(frame, argument >> 10);
-  const a = register(frame, argument >> 15);
   const byElement = (extra & BY_ELEMENT) !== 0;
   const indexed = m + ((extra & 7) << size);
   const y0 = byElement ? element(i32, u8, indexed, size) : 0n;
@@ -277,7 +198,7 @@ export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, ar
     if ((extra & NEGATE_PRODUCT) !== 0) x = soft.negate(x, f);
     setElement(i32, u8, d + at, size, soft.multiplyAdd(addend, x, byElement ? y0 : element(i32, u8, m + at, size), f));
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
@@ -285,14 +206,8 @@ export function fpMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, ar
 export const COMPARE = { EQ: 0, GE: 1, GT: 2, LE: 3, LT: 4, ABSOLUTE: 8, WITH_ZERO: 16 } as const;
 
 export function fpCompareMask(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
+  const { d, n, m, size, lanes, extra } = begin(i32, frame, argument);
   const f = FORMATS[size]!;
-  const d = register(frame, argument);
-  const n = register(frame, argument >> 5);
-  const m = register(frame, argument >> 10);
   for (let e = 0; e < lanes; e++) {
     const at = e << size;
     let x = element(i32, u8, n + at, size);
@@ -306,7 +221,7 @@ export function fpCompareMask(i32: Int32Array, u8: Uint8Array, frame: number, ar
     const holds = c !== undefined && [c === 0, c >= 0, c > 0, c <= 0, c < 0][kind]!;
     setElement(i32, u8, d + at, size, holds ? BigInt.asUintN(f.bits, -1n) : 0n);
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
@@ -315,24 +230,19 @@ export function fpCompareMask(i32: Int32Array, u8: Uint8Array, frame: number, ar
  * comparison: the first in bits 31 and 0, the second in bit 1.
  */
 export function fpCompare(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const extra = argument >>> 25;
-  const x = element(i32, u8, register(frame, argument >> 5), size);
-  const y = (extra & 2) !== 0 ? 0n : element(i32, u8, register(frame, argument >> 10), size);
+  const { n, m, size, extra } = begin(i32, frame, argument);
+  const x = element(i32, u8, n, size);
+  const y = (extra & 2) !== 0 ? 0n : element(i32, u8, m, size);
   const c = soft.compare(x, y, FORMATS[size]!, (extra & 1) !== 0);
-  i32[(frame + F.FPSR) >>> 2]! |= env.flags;
+  accumulate(i32, frame);
   if (c === undefined) return -0x80000000 | 2;
   return c > 0 ? 1 : c < 0 ? 2 : 0;
 }
 
 /** FMAXV and the like: `extra` is 0 FMAX, 1 FMIN, 2 FMAXNM, 3 FMINNM; pairs of halves, as FPReduce does. */
 export function fpReduce(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const n = register(frame, argument >> 5);
-  const operation = [soft.maximum, soft.minimum, soft.maximumNumber, soft.minimumNumber][argument >>> 25]!;
+  const { d, n, size, lanes, extra } = begin(i32, frame, argument);
+  const operation = [soft.maximum, soft.minimum, soft.maximumNumber, soft.minimumNumber][extra]!;
   let values: bigint[] = [];
   for (let e = 0; e < lanes; e++) values.push(element(i32, u8, n + (e << size), size));
   while (values.length > 1) {
@@ -340,47 +250,36 @@ export function fpReduce(i32: Int32Array, u8: Uint8Array, frame: number, argumen
     for (let e = 0; e < values.length; e += 2) next.push(operation(values[e]!, values[e + 1]!, FORMATS[size]!));
     values = next;
   }
-  setElement(i32, u8, register(frame, argument), size, values[0]!);
-  end(i32, frame, argument & 31, 1 << size);
+  setElement(i32, u8, d, size, values[0]!);
+  end(i32, frame, d, 1 << size);
   return 0;
 }
 
 /** FCADD; `extra` 0 rotates the second operand by 90 degrees, 1 by 270. */
 export function fpComplexAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
+  const { d, n, m, size, lanes, extra } = begin(i32, frame, argument);
   const f = FORMATS[size]!;
-  const n = register(frame, argument >> 5);
-  const m = register(frame, argument >> 10);
-  const d = register(frame, argument);
   for (let e = 0; e < lanes; e += 2) {
     const real = e << size;
     const imaginary = (e + 1) << size;
     let x = element(i32, u8, m + imaginary, size);
     let y = element(i32, u8, m + real, size);
-    if (argument >>> 25 === 0) x = soft.negate(x, f);
+    if (extra === 0) x = soft.negate(x, f);
     else y = soft.negate(y, f);
     const r = soft.add(element(i32, u8, n + real, size), x, f);
     const i = soft.add(element(i32, u8, n + imaginary, size), y, f);
     setElement(i32, u8, d + real, size, r);
     setElement(i32, u8, d + imaginary, size, i);
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
 /** FCMLA to Vd; `extra`: rotation in quarters in bits 5:4, BY_ELEMENT with the index of a pair. */
 export function fpComplexMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const size = (argument >> 20) & 3;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
+  const { d, n, m, size, lanes, extra } = begin(i32, frame, argument);
   const rotation = (extra >> 4) & 3;
   const f = FORMATS[size]!;
-  const n = register(frame, argument >> 5);
-  const m = register(frame, argument >> 10);
-  const d = register(frame, argument);
   const indexed = (extra & BY_ELEMENT) !== 0 ? (extra & 7) * 2 : -1;
   // A register that is read by element may be the destination.
   const factors: bigint[] = [];
@@ -397,7 +296,7 @@ export function fpComplexMultiplyAdd(i32: Int32Array, u8: Uint8Array, frame: num
     setElement(i32, u8, real, size, soft.multiplyAdd(element(i32, u8, real, size), x, r, f));
     setElement(i32, u8, imaginary, size, soft.multiplyAdd(element(i32, u8, imaginary, size), x, i, f));
   }
-  end(i32, frame, argument & 31, lanes << size);
+  end(i32, frame, d, lanes << size);
   return 0;
 }
 
@@ -406,13 +305,8 @@ export const UPPER_HALF = 32;
 
 /** Vd + Vn × Vm of halves in singles. */
 export function fpMultiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number, argument: number): number {
-  begin(i32, frame);
-  const lanes = 1 << ((argument >> 22) & 7);
-  const extra = argument >>> 25;
+  const { d, n, m, lanes, extra } = begin(i32, frame, argument);
   const base = (extra & UPPER_HALF) !== 0 ? lanes : 0;
-  const n = register(frame, argument >> 5);
-  const m = register(frame, argument >> 10);
-  const d = register(frame, argument);
   const products: [bigint, bigint][] = [];
   for (let e = 0; e < lanes; e++) {
     let x = element(i32, u8, n + 2 * (base + e), 1);
@@ -422,19 +316,15 @@ export function fpMultiplyAddLong(i32: Int32Array, u8: Uint8Array, frame: number
   products.forEach(([x, y], e) =>
     setElement(i32, u8, d + 4 * e, 2, soft.multiplyAddLong(element(i32, u8, d + 4 * e, 2), x, y)),
   );
-  end(i32, frame, argument & 31, lanes << 2);
+  end(i32, frame, d, lanes << 2);
   return 0;
 }
 
 /** URECPE (`extra` 0) and URSQRTE (1). */
 export function unsignedEstimate(i32: Int32Array, _u8: Uint8Array, frame: number, argument: number): number {
-  env.flags = 0;
-  const lanes = 1 << ((argument >> 22) & 7);
-  const n = register(frame, argument >> 5) >>> 2;
-  const d = register(frame, argument) >>> 2;
-  const estimate =
-    argument >>> 25 === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
-  for (let e = 0; e < lanes; e++) i32[d + e] = estimate(i32[n + e]!);
-  end(i32, frame, argument & 31, lanes << 2);
+  const { d, n, lanes, extra } = begin(i32, frame, argument);
+  const estimate = extra === 0 ? estimates.unsignedReciprocalEstimate : estimates.unsignedReciprocalRootEstimate;
+  for (let e = 0; e < lanes; e++) i32[(d >>> 2) + e] = estimate(i32[(n >>> 2) + e]!);
+  end(i32, frame, d, lanes << 2);
   return 0;
 }

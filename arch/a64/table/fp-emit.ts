@@ -1,5 +1,6 @@
 import { F } from '../../core/frame.ts';
-import { helperId, packOperands, type Helper, type Operands } from '../../core/helpers.ts';
+import { helperId } from '../../core/helpers.ts';
+import { packOperands, type Helper, type Operands } from '../../fp/operands.ts';
 import { T, W, WV, type ValueType } from '../../wasm/opcodes.ts';
 import type { Fields, Instruction, Options } from '../encoding.ts';
 import type { Local } from '../emitter.ts';

@@ -1,6 +1,6 @@
+import type { Helper } from '../../fp/operands.ts';
 import * as fp from '../../fp/operations.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
-import type { Helper } from '../../core/helpers.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local } from '../emitter.ts';
 import type { Translator } from '../translator.ts';

@@ -5,8 +5,8 @@ import type { Local } from '../emitter.ts';
 import { V0 } from '../emitter-registers.ts';
 import type { Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch } from './fp-emit.ts';
-import { roundVector, twoRegister, type Meaning } from './fp-vector.ts';
-import { keep, scalarSyntax, shuffleElements, simd } from './simd-lanes.ts';
+import { roundVector, twoRegister } from './fp-vector.ts';
+import { keep, scalarSyntax, shuffleElements, simd, type Meaning } from './simd-lanes.ts';
 import { setHalf } from './simd-misc.ts';
 
 /** Conversions of vectors, and AdvSIMD scalars: to and from integers, longer and narrower formats. */

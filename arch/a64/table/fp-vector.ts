@@ -1,26 +1,17 @@
 import type { Feature } from '../../core/idregs.ts';
+import type { Helper } from '../../fp/operands.ts';
 import * as fp from '../../fp/operations.ts';
-import type { Helper } from '../../core/helpers.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import type { Instruction, Options } from '../encoding.ts';
 import type { Local } from '../emitter.ts';
 import type { Translator } from '../translator.ts';
 import { floatConstant, fpcrDefault, pushExact, touch, vectorResult, type Accept } from './fp-emit.ts';
 import { indexed } from './simd-by-element.ts';
-import { keep, scalarSyntax, shuffleElements, simd, splatConstant } from './simd-lanes.ts';
+import { keep, scalarSyntax, shuffleElements, simd, splatConstant, type Meaning, type Shape } from './simd-lanes.ts';
 import { pushAlternate } from './simd-permute.ts';
 import { hostFuses } from './simd-relaxed.ts';
 
 /** Floating-point arithmetic and comparison on vectors, and its AdvSIMD scalar forms. */
-
-export interface Shape {
-  d: number;
-  n: number;
-  m: number;
-  size: number;
-  bits: number;
-}
-export type Meaning = (t: Translator, s: Shape) => void;
 
 /** Opcodes for f32x4 and f64x2. */
 type Pair = readonly [number, number];

@@ -1,6 +1,7 @@
 import type { Feature } from '../../core/idregs.ts';
 import { T, WV } from '../../wasm/opcodes.ts';
 import * as bfloat from '../../fp/bfloat.ts';
+import { BY_ELEMENT } from '../../fp/operations.ts';
 import type { Instruction } from '../encoding.ts';
 import type { Local } from '../emitter.ts';
 import type { Translator } from '../translator.ts';
@@ -106,12 +107,12 @@ export const simdDot: readonly Instruction[] = [
 
   simd('BFDOT (vector)', '0 Q 1 01110 01 0 Rm 1 1111 1 Rn Rd', 'BFDOT <Vd>.<2S|4S>, <Vn>.<4H|8H>, <Vm>.<4H|8H>', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, i.Rm, i.Q !== 0 ? 2 : 1, 0)),
   simd('BFDOT (by element)', '0 Q 0 01111 01 L M Rm:4 1111 H 0 Rn Rd', 'BFDOT <Vd>.<2S|4S>, <Vn>.<4H|8H>, <Vm>.2H[<index>]', { feature: 'FEAT_BF16' }, (t, i) =>
-    bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, (i.M << 4) | i.Rm, i.Q !== 0 ? 2 : 1, bfloat.BY_ELEMENT | (i.H << 1) | i.L),
+    bfloatHelper(t, bfloat.dot, i.Rd, i.Rn, (i.M << 4) | i.Rm, i.Q !== 0 ? 2 : 1, BY_ELEMENT | (i.H << 1) | i.L),
   ),
   simd('BFMMLA', '0 1 1 01110 01 0 Rm 1 1101 1 Rn Rd', 'BFMMLA <Vd>.4S, <Vn>.8H, <Vm>.8H', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.matrixMultiply, i.Rd, i.Rn, i.Rm, 2, 0)),
   // Q chooses the odd elements: BFMLALT; the even ones: BFMLALB.
   simd('BFMLALB, BFMLALT (vector)', '0 Q 1 01110 11 0 Rm 1 1111 1 Rn Rd', 'BFMLAL<bt> <Vd>.4S, <Vn>.8H, <Vm>.8H', { feature: 'FEAT_BF16' }, (t, i) => bfloatHelper(t, bfloat.multiplyAddLong, i.Rd, i.Rn, i.Rm, 2, i.Q << 4)),
   simd('BFMLALB, BFMLALT (by element)', '0 Q 0 01111 11 L M Rm:4 1111 H 0 Rn Rd', 'BFMLAL<bt> <Vd>.4S, <Vn>.8H, <Vm>.H[<index>]', { feature: 'FEAT_BF16' }, (t, i) =>
-    bfloatHelper(t, bfloat.multiplyAddLong, i.Rd, i.Rn, i.Rm, 2, (i.Q << 4) | bfloat.BY_ELEMENT | (i.H << 2) | (i.L << 1) | i.M),
+    bfloatHelper(t, bfloat.multiplyAddLong, i.Rd, i.Rn, i.Rm, 2, (i.Q << 4) | BY_ELEMENT | (i.H << 2) | (i.L << 1) | i.M),
   ),
 ];

@@ -1,6 +1,7 @@
 import type { Feature } from '../../core/idregs.ts';
 import { F } from '../../core/frame.ts';
-import { helperId, packOperands, type Helper, type Operands } from '../../core/helpers.ts';
+import { helperId } from '../../core/helpers.ts';
+import { packOperands, type Helper, type Operands } from '../../fp/operands.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type AnyFields, type Fields, type Instruction, type Options } from '../encoding.ts';
 import type { Translator } from '../translator.ts';

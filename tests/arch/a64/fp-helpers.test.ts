@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { F } from '../../../arch/core/frame.ts';
-import { FP_HELPERS, helperId, packOperands, type Helper } from '../../../arch/core/helpers.ts';
+import { FP_HELPERS, helperId } from '../../../arch/core/helpers.ts';
 import * as conversions from '../../../arch/fp/conversions.ts';
 import { makeFastHelpers } from '../../../arch/fp/fast-helpers.ts';
+import { packOperands, type Helper } from '../../../arch/fp/operands.ts';
 import * as fp from '../../../arch/fp/operations.ts';
 import { DN, FZ, IXC } from '../../../arch/fp/softfloat.ts';
 import { polynomialMultiply64, variableShift } from '../../../arch/fp/vector.ts';
