@@ -3,8 +3,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { constants, homedir, userInfo } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 import process, { argv, env, execPath, pid, platform, arch, stderr, versions } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -32,9 +32,11 @@ function binaryPackage() {
   return `${prefix}-${os}-${arch}@${FETCHED_VERSION}`;
 }
 
-/** Where Naxos keeps what can be made again. */
+/** Where Naxos keeps what can be made again; as guests/cache.ts has it. */
 export function cacheFolder() {
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'naxos');
+  const cache = env.XDG_CACHE_HOME ?? '';
+  const home = isAbsolute(homedir()) ? homedir() : userInfo().homedir;
+  return join(isAbsolute(cache) ? cache : join(home, '.cache'), 'naxos');
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -19,6 +19,7 @@ import zlib from 'node:zlib';
 import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
 import type { CodeCache } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
+import { cacheDirectory } from '../guests/cache.ts';
 import type { PrecompileData } from './precompile.ts';
 
 /** Most bytes of a file; most files of a version. */
@@ -29,7 +30,7 @@ const WORTH = 1 / 32;
 
 /** The folder for this version of the translator: files of others are of no use. */
 function versionFolder(): { root: string; folder: string } {
-  const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'naxos', 'translations');
+  const root = join(cacheDirectory(), 'translations');
   // What the translator makes of multiply-adds depends on the host's processor.
   const hash = createHash('sha256').update(`${process.version} ${hostFuses()} ${nibbleSwizzle()};`);
   const arch = fileURLToPath(new URL('../arch/', import.meta.url));

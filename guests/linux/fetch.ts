@@ -7,8 +7,8 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { cacheDirectory } from '../cache.ts';
 import { Apt, freeSpace, GuestFetchError, sha256File, type Run } from './apt.ts';
 import { buildInitramfs } from './initramfs.ts';
 
@@ -62,9 +62,7 @@ const SPACE_MB = 150;
 
 /** Where guests are kept: `$XDG_CACHE_HOME/naxos/guests`, or below `~/.cache`. */
 export function guestsDirectory(): string {
-  // The XDG base directory specification has relative paths ignored.
-  const cache = process.env['XDG_CACHE_HOME'];
-  return join(cache && isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'naxos', 'guests');
+  return join(cacheDirectory(), 'guests');
 }
 
 /** The directory of a guest, whether it has been fetched or not. */

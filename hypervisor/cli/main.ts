@@ -31,6 +31,9 @@ function complaint(text: string, program: Command, args: readonly string[]): str
     .replace(/\n+(?=\()/, ' ')
     .trimEnd();
   const verb = program.commands.find((command) => command.name() === args[0]);
+  const option = /^unknown option '(--[\w-]+)/.exec(line)?.[1];
+  const other = program.commands.find(({ options }) => options.some(({ long }) => long === option));
+  if (option !== undefined && other) return `${option} is an option of naxos ${other.name()} only`;
   // As QEMU's options are written.
   const word = /^unknown option '-(\w[\w-]*)'/.exec(line)?.[1];
   if (verb?.options.some(({ long }) => long === `--${word}`)) line += ` (Did you mean --${word}?)`;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Run, RunResult } from '../../../guests/linux/apt.ts';
@@ -233,15 +233,25 @@ it("apt's private configuration keeps the host's sources and keys and replaces i
   expect(configuration).toContain('#clear APT::Update::Post-Invoke;');
 });
 
-it('guests are kept in the XDG cache directory, unless that is relative', () => {
-  const before = process.env['XDG_CACHE_HOME'];
+it.each([
+  [{ XDG_CACHE_HOME: '/somewhere', HOME: '/root' }, '/somewhere/naxos/guests'],
+  [{ XDG_CACHE_HOME: 'relative', HOME: '/home/a' }, '/home/a/.cache/naxos/guests'],
+  [{ XDG_CACHE_HOME: '', HOME: '/home/a' }, '/home/a/.cache/naxos/guests'],
+  // Then the user's entry in the password file says.
+  [{ XDG_CACHE_HOME: '', HOME: '' }, join(userInfo().homedir, '.cache/naxos/guests')],
+  [{ XDG_CACHE_HOME: 'a', HOME: 'b' }, join(userInfo().homedir, '.cache/naxos/guests')],
+])('the cache is never below the folder that one happens to be in: %j', async (environment, expected) => {
+  const before = { ...process.env };
   try {
-    process.env['XDG_CACHE_HOME'] = '/somewhere';
-    expect(guestsDirectory()).toBe('/somewhere/naxos/guests');
-    process.env['XDG_CACHE_HOME'] = 'relative';
-    expect(guestsDirectory()).toMatch(/\/\.cache\/naxos\/guests$/);
+    Object.assign(process.env, environment);
+    expect(guestsDirectory()).toBe(expected);
+    const launcher = new URL('../../../bin/runtime.js', import.meta.url).href;
+    const { cacheFolder } = (await import(launcher)) as { cacheFolder(): string };
+    expect(join(cacheFolder(), 'guests')).toBe(expected);
   } finally {
-    if (before === undefined) delete process.env['XDG_CACHE_HOME'];
-    else process.env['XDG_CACHE_HOME'] = before;
+    for (const name of Object.keys(environment)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
   }
 });

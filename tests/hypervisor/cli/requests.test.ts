@@ -234,6 +234,8 @@ describe('a command line that makes no sense is refused:', () => {
     [['boot', '--no-such-option'], /unknown option '--no-such-option'; see naxos boot --help$/m],
     [['boot', '--kernal', hello], /unknown option '--kernal' \(Did you mean --kernel\?\)$/m],
     [['boot', '-kernel', hello], /unknown option '-kernel' \(Did you mean --kernel\?\)$/m],
+    [['boot', '--el', '2'], /^naxos: --el is an option of naxos bare only$/m],
+    [['bare', '--kernel', hello, '--exec', 'true'], /^naxos: --exec is an option of naxos boot only$/m],
     [['boot', '-nographic'], /unknown option '-nographic'; see naxos boot --help$/m],
     [['no-such-verb'], /unknown command 'no-such-verb'; see naxos --help$/m],
     [['boott'], /unknown command 'boott' \(Did you mean boot\?\)$/m],
