@@ -1086,7 +1086,15 @@ export class Core implements Processor, CoreState, DomainMember {
         if (unit === 2) this.u8[to + n + 1] = value >> 8;
       }
     }
+    this.noteInterrupts();
     return true;
+  }
+
+  /** What an access to a device has made pending waits from now on: translated code looks where interrupts are let in. */
+  private noteInterrupts(): void {
+    if (!this.linesDirty) return;
+    this.updateLines();
+    this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = pendingInterrupts(this, this.inputs);
   }
 
   private writeMiss(frame: number, info: number): number {
@@ -1144,6 +1152,7 @@ export class Core implements Processor, CoreState, DomainMember {
       const value = unit === 4 ? i32[at >>> 2]! >>> 0 : unit === 2 ? u8[at]! | (u8[at + 1]! << 8) : u8[at]!;
       device.write(offset + n, unit, value);
     }
+    this.noteInterrupts();
     return 0;
   }
 }

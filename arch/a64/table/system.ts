@@ -122,12 +122,16 @@ function readRegister(t: Translator, i: Fields): void {
   t.setX(i.Rt);
 }
 
+/** Lets a waiting interrupt in, behind this instruction. */
+function letInterruptIn(t: Translator): void {
+  t.frameLoad(W.i32_load, F.IRQ_PENDING);
+  leaveIf(t, EXIT.irq, 0, 4, t.correction - 1);
+}
+
 /** Stores PSTATE (an i32 that `value` pushes); with `unmask` a waiting interrupt is let in. */
 function setPstate(t: Translator, unmask: boolean, value: () => void): void {
   t.frameStore(W.i32_store, F.PSTATE, value);
-  if (!unmask) return;
-  t.frameLoad(W.i32_load, F.IRQ_PENDING);
-  leaveIf(t, EXIT.irq, 0, 4, t.correction - 1);
+  if (unmask) letInterruptIn(t);
 }
 
 function writeRegister(t: Translator, i: Fields): void {
@@ -302,10 +306,14 @@ export const system: readonly Instruction[] = [
   instruction('HINT', '1101010100 0 00 011 0010 CRm op2 11111', 'HINT #<imm>', {}, () => {}),
 
   // Barriers. CLREX is among the exclusives. What an ISB would make seen, the core has made seen already: a change of
-  // context, and an invalidation of instructions, leave the region at once.
+  // context, and an invalidation of instructions, leave the region at once. What is left are interrupts: one that is pending
+  // in front of an ISB is taken before what follows (D1.3.6).
   instruction('DSB', '1101010100 0 00 011 0011 CRm 1 00 11111', 'DSB (<option>|#<imm>)', {}, (t) => t.fence()),
   instruction('DMB', '1101010100 0 00 011 0011 CRm 1 01 11111', 'DMB (<option>|#<imm>)', {}, (t) => t.fence()),
-  instruction('ISB', '1101010100 0 00 011 0011 CRm 1 10 11111', 'ISB {(<option>|#<imm>)}', {}, (t) => t.fence()),
+  instruction('ISB', '1101010100 0 00 011 0011 CRm 1 10 11111', 'ISB {(<option>|#<imm>)}', {}, (t) => {
+    t.fence();
+    letInterruptIn(t);
+  }),
   instruction('SB', '1101010100 0 00 011 0011 (0000) 1 11 11111', 'SB', { feature: 'FEAT_SB' }, () => {}),
 
   // PSTATE and system registers.

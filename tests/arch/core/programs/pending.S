@@ -1,4 +1,5 @@
-// ISR_EL1 says at once what a register of the interrupt controller has made pending (QEMU is the judge).
+// ISR_EL1 says at once what a register of the interrupt controller has made pending; and what is pending and not masked is
+// taken at ISB and where the masks open. QEMU is the judge.
 
 #define OWN_HANDLER
 #include "harness.S"
@@ -53,7 +54,44 @@ main:
     pending
     store   GICD, 0x50
     pending
+
+    // X4 is 1 if it was taken before the end of what comes after the store.
+    .macro  take masked, more:vararg
+    resume_at 9f
+    store   SGI_BASE + 0x280, 0xf
+    store   GICD, 0x53
+    ldr     x0, =SGI_BASE
+    mov     w1, #1
+    mov     x4, #0
+    ldr     x3, =0x80000018         // RW, IMO, FMO
+    msr     hcr_el2, x3
+    .if     \masked
+    msr     daifset, #2
+    .else
+    msr     daifclr, #2
+    .endif
+    str     w1, [x0, #0x200]
+    \more
+    mov     x5, x4
+9:  msr     daifset, #15
+    isb
+    print   x4, x5
+    .endm
+    .macro  resume_at label
+    ldr     x0, =resume
+    ldr     x1, =\label
+    str     x1, [x0]
+    .endm
+    mov     x5, #5
+    take    0, isb
+    take    1, isb
+    take    1, msr daifclr, #2
+    take    1, msr daif, x4
     ret     x29
     .ltorg
 taken:
-    b       finish
+    mov     x4, #1
+    mov     x5, #1
+    ldr     x0, =resume
+    ldr     x0, [x0]
+    br      x0
