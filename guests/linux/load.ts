@@ -41,7 +41,8 @@ const alignDown = (value: number, to: number): number => Math.floor(value / to) 
 
 /**
  * Decides the addresses: the kernel as low as it may be, the initrd after it, the device tree after both, in 2 MB of
- * its own.
+ * its own. An ELF program need not know of X0: below it, where there is room, the tree is at the start of memory, as on
+ * QEMU.
  *
  * @param initrdSize bytes; 0 for none
  * @param dtbSize bytes that the finished tree may take
@@ -57,13 +58,16 @@ export function place(memory: Memory, kernel: Kernel, initrdSize: number, dtbSiz
   const last = Math.max(...placed.kernel.map((s) => s.address + s.size));
   if (last > end) throw tooSmall('the kernel', last - memory.base, memory.size);
 
+  const bottom = alignUp(memory.base, ALIGNMENT);
+  const treeFirst = kernel.kind === 'elf' && bottom + dtbSize <= first;
   const initrdRoom = alignUp(initrdSize, ALIGNMENT);
+  const room = treeFirst ? initrdSize : initrdRoom + dtbSize;
   let start = alignUp(last, ALIGNMENT);
-  if (start + initrdRoom + dtbSize > end) {
-    const needed = start + initrdRoom + dtbSize - memory.base;
+  if (room > 0 && start + room > end) {
+    const needed = start + room - memory.base;
     // An ELF program may stand anywhere, so there may be room below it. Old kernels use the memory below them.
-    start = alignUp(memory.base, ALIGNMENT);
-    if (kernel.kind !== 'elf' || start + initrdRoom + dtbSize > first) {
+    start = treeFirst ? bottom + ALIGNMENT : bottom;
+    if (kernel.kind !== 'elf' || start + room > first) {
       throw tooSmall(initrdSize > 0 ? 'kernel, initrd and device tree' : 'kernel and device tree', needed, memory.size);
     }
   }
@@ -71,7 +75,7 @@ export function place(memory: Memory, kernel: Kernel, initrdSize: number, dtbSiz
   if (initrd && initrd.address + initrd.size - alignDown(first, WINDOW_ALIGNMENT) > WINDOW) {
     throw new GuestImageError('the initrd ends more than 32 GB after the kernel, where Linux cannot reach it');
   }
-  return { ...placed, initrd, dtb: { address: start + initrdRoom, size: dtbSize } };
+  return { ...placed, initrd, dtb: { address: treeFirst ? bottom : start + initrdRoom, size: dtbSize } };
 }
 
 function placeKernel(memory: Memory, kernel: Kernel): { kernel: PlacedSegment[]; entry: number } {

@@ -30,8 +30,17 @@ describe('a kernel', () => {
   it('of ELF segments stands where it says, with everything else below it when only there is room', () => {
     const placement = place({ base: RAM, size: 64 * MB }, elf([RAM + 60 * MB, 3 * MB]), MB, 4096);
     expect(placement.entry).toBe(RAM + 60 * MB);
-    expect(placement.initrd).toEqual({ address: RAM, size: MB });
-    expect(placement.dtb).toEqual({ address: RAM + 2 * MB, size: 4096 });
+    expect(placement.initrd).toEqual({ address: RAM + 2 * MB, size: MB });
+    expect(placement.dtb).toEqual({ address: RAM, size: 4096 });
+  });
+
+  it('of ELF segments finds the device tree at the start of memory, unless it stands there itself', () => {
+    const above = place({ base: RAM, size: 64 * MB }, elf([RAM + 2 * MB, 3 * MB]), MB, 4096);
+    expect(above.dtb).toEqual({ address: RAM, size: 4096 });
+    expect(above.initrd).toEqual({ address: RAM + 6 * MB, size: MB });
+    const there = place({ base: RAM, size: 64 * MB }, elf([RAM, 3 * MB]), MB, 4096);
+    expect(there.initrd).toEqual({ address: RAM + 4 * MB, size: MB });
+    expect(there.dtb).toEqual({ address: RAM + 6 * MB, size: 4096 });
   });
 
   it.each([
