@@ -776,6 +776,7 @@ export class Core implements Processor, CoreState, DomainMember {
   /** Timers' outputs to the interrupt controller, and when to look again. */
   private updateTimers(): void {
     this.timersDirty = false;
+    this.nextTimer = Infinity;
     const now = this.counterSource.now();
     const outputs = timerOutputs(this, now);
     this.nextTimer = nextTimerTicks(this, now);
@@ -846,7 +847,10 @@ export class Core implements Processor, CoreState, DomainMember {
   }
 
   counter(): number {
-    return this.counterSource.now();
+    const now = this.counterSource.now();
+    // Who has seen the time has also seen what becomes of it.
+    if (now >= this.nextTimer) this.timersChanged();
+    return now;
   }
 
   gicRead(key: number): bigint | undefined {
