@@ -70,10 +70,14 @@ export function guestPath(name = DEFAULT, directory = guestsDirectory()): string
   return join(directory, name);
 }
 
-/** The guests in the cache. */
+/** The guests in the cache. @throws GuestFetchError when an initramfs that is missing cannot be made there */
 export async function listGuests(directory = guestsDirectory()): Promise<Guest[]> {
-  const guest = await findGuest(directory);
-  return guest ? [guest] : [];
+  try {
+    const guest = await findGuest(directory);
+    return guest ? [guest] : [];
+  } catch (error) {
+    throw asFetchError(error, directory);
+  }
 }
 
 /**
@@ -274,7 +278,7 @@ function asFetchError(error: unknown, directory: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return noSpace(directory);
   }
-  if (code && ['EACCES', 'EEXIST', 'ENOENT', 'ENOTDIR', 'EPERM', 'EROFS'].includes(code)) {
+  if (code && ['EACCES', 'EEXIST', 'EISDIR', 'ENOENT', 'ENOTDIR', 'EPERM', 'EROFS'].includes(code)) {
     return new GuestFetchError(`cannot write to ${directory} (${code}): set XDG_CACHE_HOME to another place`);
   }
   return error;

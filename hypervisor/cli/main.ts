@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { Status, report } from './errors.ts';
 import { addGuestVerb } from './guest.ts';
 import { print } from './output.ts';
-import { addGuestOptions, parseEl, type GuestFlags } from './options.ts';
+import { addGuestOptions, parseEl, parseText, type GuestFlags } from './options.ts';
 
 /** The version in the package's own package.json, above the sources or the compiled files. */
 function packageVersion(): string {
@@ -64,7 +64,12 @@ export async function main(args: readonly string[]): Promise<number> {
         "boot a Linux kernel as a guest of the microkernel; without --kernel and --initrd Debian's, to a shell",
       )
       .option('--kernel <file>', 'arm64 Image, gzip, EFI zboot, ELF, or a flat binary')
-      .option('--exec <command>', 'run a shell command in the default guest: its output is ours, and its exit status'),
+      .addOption(
+        new Option(
+          '--exec <command>',
+          'run a shell command in the default guest: its output is ours, and its exit status',
+        ).argParser(parseText('--exec')),
+      ),
   ).action(async (flags: GuestFlags & { exec?: string }) => {
     const { boot } = await import('./boot.ts');
     status = await boot(flags);

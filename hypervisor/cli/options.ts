@@ -45,6 +45,14 @@ export function parseGuestCpus(text: string): number {
   return cpus;
 }
 
+/** Text for the guest. What was not UTF-8 on the command line arrives here as U+FFFD: it would be other bytes there. */
+export function parseText(option: string): (text: string) => string {
+  return (text) => {
+    if (text.includes('\ufffd')) throw new UsageError(`${option}: it has bytes that are not UTF-8; leave them out`);
+    return text;
+  };
+}
+
 /** Seconds. */
 export function parseTimeout(text: string): number {
   const seconds = /^\d+(\.\d+)?s?$/.test(text) ? Number.parseFloat(text) : NaN;
@@ -84,7 +92,7 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
   const boot = command.name() === 'boot';
   return command
     .option('--initrd <file>', 'initial RAM disk')
-    .option('--append <string>', "the kernel's command line")
+    .addOption(new Option('--append <string>', "the kernel's command line").argParser(parseText('--append')))
     .option('--dtb <file>', 'device tree to use instead of the generated one')
     .option('--dump-dtb <file>', 'write the device tree that the guest would be given (-: to standard output), and end')
     .addOption(

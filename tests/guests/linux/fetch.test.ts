@@ -209,6 +209,18 @@ describe('a failure leaves nothing behind and says one line:', () => {
     expect(await listGuests(directory)).toEqual([guest]);
   });
 
+  it('an initramfs that cannot be written to the cache', async () => {
+    const { initrd } = await fetchDefaultGuest({ directory, run: fakeApt().run });
+    await rm(initrd);
+    await mkdir(join(initrd, 'in the way'), { recursive: true });
+    for (const find of [() => listGuests(directory), () => fetchDefaultGuest({ directory, run: fakeApt().run })]) {
+      const error = await find().catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(GuestFetchError);
+      expect((error as Error).message).toMatch(/^cannot write to .*XDG_CACHE_HOME/);
+    }
+    expect((await readdir(dirname(initrd))).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
   it('a cache directory that cannot be made', async () => {
     await writeFile(directory, 'a file');
     await expect(fetchDefaultGuest({ directory, run: fakeApt().run })).rejects.toThrow(

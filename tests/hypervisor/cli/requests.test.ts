@@ -248,6 +248,8 @@ describe('a command line that makes no sense is refused:', () => {
     [['boot', '--kernel', hello, '--trace-file', 'x'], /--trace/],
     [['boot', '--kernel', hello, '--stats=xml'], /--stats/],
     [['boot', '--initrd', 'x', '--exec', 'true'], /--initrd/],
+    [['boot', '--exec', 'echo \ufffd'], /--exec: it has bytes that are not UTF-8/],
+    [['bare', '--kernel', hello, '--append', '\ufffd'], /--append: it has bytes that are not UTF-8/],
     [['boot', '--exec', ' '], /--exec: the command is empty/],
     [['guest', 'path', 'shell'], /guest path shell/],
   ])('%j', async (args, message) => {
