@@ -45,7 +45,12 @@ export function accessSyndrome(word: number): AccessSyndrome | undefined {
   }
   if ((word & 0x3fff_fc00) === 0x38bf_c000)
     return { size: bytes, signed: false, register, wide: size === 3, acquireRelease: true };
-  // Load register literal has no ISV either; loads and stores of a register: size 111 V 0x.
+  // Load literal: opc 011 V 00 imm19 Rt: W, X, SW; PRFM.
+  if ((word & 0x3f00_0000) === 0x1800_0000) {
+    if (size === 3) return undefined;
+    return { size: size === 1 ? 8 : 4, signed: size === 2, register, wide: size !== 0, acquireRelease: false };
+  }
+  // Loads and stores of a register: size 111 V 0x.
   if ((word & 0x3c00_0000) !== 0x3800_0000 && (word & 0x3f00_0000) !== 0x3900_0000) return undefined;
   if ((word & 0x0400_0000) !== 0) return undefined;
   if ((word & 0x0100_0000) === 0) {

@@ -931,7 +931,9 @@ export class Core implements Processor, CoreState, DomainMember {
     this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
     const { fault } = this.mmu;
     const target = this.abortTarget();
-    const syndrome = fault.stage2 && !fault.s1ptw ? accessSyndrome(this.wordAtPc0()) : undefined;
+    // Nor is there one of an external abort, with FEAT_RAS.
+    const described = fault.stage2 && !fault.s1ptw && (fault.fsc & 0x3c) !== FSC.EXTERNAL_ON_WALK;
+    const syndrome = described ? accessSyndrome(this.wordAtPc0()) : undefined;
     const esr = dataAbort(this, target, { fsc: fault.fsc, write: fault.wnr, s1ptw: fault.s1ptw, syndrome });
     this.trap = this.abort(target, esr, hi, lo);
     return 0;

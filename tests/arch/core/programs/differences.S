@@ -425,6 +425,15 @@ stages:
     at1     EL1, 0x100000000, ldr x3, [x1]
     print   x23, x19
 
+//# an external abort on a walk of stage 2 has no syndrome of the access (ESR_ELx.ISV, with FEAT_RAS); QEMU gives it
+//= 2 92000016
+    entry   stage2, 4, 0x800000003          // a table where nothing is
+    entry   stage1, 4, 0x100000000 + NORMAL
+    flush
+    at1     EL1, 0x100000000, ldr x3, [x1]
+    print   x23, x19
+    entry   stage2, 4, 0
+
 //# LDADD finds the permission fault of stage 1 before a fault of stage 2 (AArch64.TranslateAddress); QEMU reads first
 //= 1 9600004d
     entry   stage1, 5, 0x100000785          // read-only, where stage 2 ends
