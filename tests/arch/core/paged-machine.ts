@@ -54,6 +54,10 @@ export class Machine {
     this.#u64[(HOST + address - RAM) / 8] = value;
   }
 
+  read(address: number): bigint {
+    return this.#u64[(HOST + address - RAM) / 8]!;
+  }
+
   set(at: number, value: bigint): void {
     this.core.i64[(this.core.ownFrame + at) >> 3] = value;
   }
