@@ -133,11 +133,9 @@ function add(samples: Samples, row: string, engine: Engine, ms: number): void {
   byEngine.set(engine, [...(byEngine.get(engine) ?? []), ms]);
 }
 
-/** What set-up does: a guest that only powers off (PSCI SYSTEM_OFF), so that the program is compiled. @param code folder */
+/** What set-up does: a guest that only powers off, so that the program is compiled. @param code folder */
 function setUp(folder: string, code: string): void {
-  const kernel = join(folder, 'power-off');
-  // mov w0, #0x84000008; hvc #0; b .
-  writeFileSync(kernel, new Uint8Array(Uint32Array.of(0x52800100, 0x72b08000, 0xd4000002, 0x14000000).buffer));
+  const kernel = join(root, 'buildscripts/power-off.bin');
   const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'unused'), NODE_COMPILE_CACHE: code };
   const { status } = spawnSync(process.execPath, [cli, 'boot', '--quiet', '-m', '16M', '--kernel', kernel], { env });
   if (status !== 0) fail('naxos does not boot');

@@ -65,12 +65,9 @@ setup_packages() {
 
 setup_compile() {
   # Node.js keeps what it has compiled in the user's cache, so the first boot does not wait for that. This guest only powers
-  # off: mov w0, #0x84000008 (PSCI SYSTEM_OFF); hvc #0; b . What is wrong here the command itself will say.
-  local guest
-  guest=$(mktemp 2>/dev/null) || return 0
-  printf '\000\001\200\122\000\200\260\162\002\000\000\324\000\000\000\024' >"$guest"
-  "$node" "$root/bin/naxos.js" boot --quiet --timeout 60 -m 16M --kernel "$guest" </dev/null >/dev/null 2>&1 || :
-  rm -f "$guest"
+  # off. What is wrong here the command itself will say.
+  "$node" "$root/bin/naxos.js" boot --quiet --timeout 60 -m 16M --kernel "$root/buildscripts/power-off.bin" \
+    </dev/null >/dev/null 2>&1 || :
 }
 
 setup_node() {
