@@ -36,7 +36,7 @@ import type { RuntimeExports, RuntimeHost } from './runtime.ts';
 import type { CoreState, TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
 import { fpTrap, wfxTrap } from './sysreg-traps.ts';
-import { readSysreg, resetSysregs, SR, writePstateField, writeSysreg } from './sysreg.ts';
+import { readSysreg, resetSysregs, SR, systemInstruction, writePstateField, writeSysreg } from './sysreg.ts';
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
 import { PAGES, SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
 
@@ -565,8 +565,15 @@ export class Core implements Processor, CoreState, DomainMember {
         else if (rt !== 31) this.i64[(this.frame + F.X + 8 * rt) >>> 3] = BigInt.asIntN(64, value);
         break;
       }
-      case EXIT.msr:
       case EXIT.sys: {
+        const at = (this.frame + F.X + 8 * rt) >>> 2;
+        trap =
+          rt === 31
+            ? systemInstruction(this, operand >>> 5, 0, 0, rt)
+            : systemInstruction(this, operand >>> 5, this.i32[at + 1]!, this.i32[at]!, rt);
+        break;
+      }
+      case EXIT.msr: {
         const value = rt === 31 ? 0n : BigInt.asUintN(64, this.i64[(this.frame + F.X + 8 * rt) >>> 3]!);
         trap = writeSysreg(this, operand >>> 5, value, rt);
         break;
@@ -1030,6 +1037,10 @@ export class Core implements Processor, CoreState, DomainMember {
   }
 
   /** The watchpoint exception of DC IVAC, which invalidates the cache line at an address. */
+  readable(hi: number, lo: number): number {
+    return this.slot.hostOf(hi, lo, false);
+  }
+
   invalidationWatched(va: bigint): Trap | undefined {
     if (this.debug.watching === '') return undefined;
     const hi = Number(BigInt.asIntN(32, va >> 32n));

@@ -204,8 +204,10 @@ export const MIDR = 0x000f_04e0n;
 /** CTR_EL0: 64-byte lines, PIPT, 64-byte exclusives granule; IDC = 1 (no cleaning to the PoU needed), DIC = 0. */
 export const CTR = 0x9444_c004n;
 
-/** DCZID_EL0.BS: DC ZVA clears 2^4 words. DZP (bit 4) is added where DC ZVA would trap. */
+/** DCZID_EL0.BS: DC ZVA clears 2^4 words. */
 export const DCZID = 4n;
+/** DCZID_EL0.DZP, which is added where DC ZVA would trap. */
+export const DCZID_DZP = 1 << 4;
 
 /** CLIDR_EL1: split L1, unified L2, LoC 2, and LoUU = LoUIS = 0 as CTR_EL0.IDC = 1 asks. */
 export const CLIDR = 0x0200_0023n;

@@ -26,6 +26,11 @@ export interface TlbScope {
  */
 export interface CoreState {
   readonly bus: PhysicalBus;
+  /**
+   * The host address of a virtual address (high and low word) in RAM that the TLB lets the current EL read; 0 where it
+   * has none.
+   */
+  readable?(hi: number, lo: number): number;
   /** Translates for address translation and cache maintenance instructions too. */
   readonly mmu: Mmu;
   /** Views on the whole machine memory; addresses are host addresses (byte offsets). */

@@ -10,23 +10,24 @@ import { ALLOWED, hcrTraps, sctlrThenHcr, TRAP_EL2, type Verdict } from './sysre
  * The system instructions of op0 = 1: AT, DC, IC and TLBI (DDI 0487, C5.3 to C5.5).
  */
 
-function translate(core: CoreState, va: bigint, access: number, el: 0 | 1 | 2): boolean {
-  return core.mmu.translate(core, Number(BigInt.asIntN(32, va >> 32n)), Number(BigInt.asIntN(32, va)), access, el);
-}
+/** The value of an operation's register, of its two words. */
+const valueOf = (hi: number, lo: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
 /** The exception of the last translation's fault: a data abort with CM and WnR. */
-function abort(core: CoreState, va: bigint): Trap {
+function abort(core: CoreState, hi: number, lo: number): Trap {
   const { fsc, stage2, s1ptw, ipa } = core.mmu.fault;
   const external = (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK;
   const target = stage2 ? 2 : external ? routeExternal(core) : routeSync(core);
-  const trap: Trap = { target, esr: dataAbort(core, target, { fsc, s1ptw, maintenance: true }), far: va };
+  const trap: Trap = { target, esr: dataAbort(core, target, { fsc, s1ptw, maintenance: true }), far: valueOf(hi, lo) };
   return stage2 ? { ...trap, hpfar: (BigInt(ipa) >> 12n) << 4n } : trap;
 }
 
-/** The physical address that cache maintenance by `va` reaches from the current EL, or its fault. */
-function maintain(core: CoreState, va: bigint, access: number): number | Trap {
+/** The physical address that cache maintenance by address reaches from the current EL, or its fault. */
+function maintain(core: CoreState, hi: number, lo: number, access: number): number | Trap {
+  const host = access === ACCESS.READ ? (core.readable?.(hi, lo) ?? 0) : 0;
+  if (host !== 0) return host - core.bus.ram.host + core.bus.ram.base;
   const el = currentEl(core) as 0 | 1 | 2;
-  return translate(core, va, access | ACCESS.MAINTENANCE, el) ? core.mmu.pa : abort(core, va);
+  return core.mmu.translate(core, hi, lo, access | ACCESS.MAINTENANCE, el) ? core.mmu.pa : abort(core, hi, lo);
 }
 
 export interface Operation {
@@ -35,8 +36,12 @@ export interface Operation {
   readonly el: number;
   readonly feature?: Feature | undefined;
   check(core: CoreState, el: number): Verdict;
-  /** @returns the exception that it takes, if any. */
-  run(core: CoreState, el: number, value: bigint): Trap | undefined;
+  /**
+   * @param hi its register's high word
+   * @param lo and the low one, both signed
+   * @returns the exception that it takes, if any.
+   */
+  run(core: CoreState, el: number, hi: number, lo: number): Trap | undefined;
 }
 
 export const OPERATIONS = new Map<number, Operation>();
@@ -59,16 +64,16 @@ function at(name: string, encoding: string, el: 0 | 1 | 2, access: number, featu
     feature,
     el: encoding.startsWith('1 4') ? 2 : 1,
     check: () => ALLOWED,
-    run(core, current, va) {
+    run(core, current, hi, lo) {
       const { mmu } = core;
       let par: bigint;
-      if (translate(core, va, access | ACCESS.AT, el)) {
+      if (mmu.translate(core, hi, lo, access | ACCESS.AT, el)) {
         const page = BigInt(mmu.pa) & ~0xfffn;
         par = (BigInt(mmu.attributes) << 56n) | page | PAR_RES1 | PAR_NS | BigInt(mmu.shareability << 7);
       } else {
         const { fsc, stage2, s1ptw } = mmu.fault;
         // EL1's stage-1 walk ran into stage 2, which is EL2's to repair; an external abort is no translation's result.
-        if ((current === 1 && s1ptw) || (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK) return abort(core, va);
+        if ((current === 1 && s1ptw) || (fsc & 0x3c) === FSC.EXTERNAL_ON_WALK) return abort(core, hi, lo);
         par = PAR_F | BigInt(fsc << 1) | PAR_RES1 | (s1ptw ? 1n << 8n : 0n) | (stage2 ? 1n << 9n : 0n);
       }
       core.i64[(core.frame + SR.PAR_EL1) >>> 3] = BigInt.asIntN(64, par);
@@ -98,12 +103,12 @@ function dcByAddress(name: string, encoding: string, el: 0 | 1, trap: readonly n
     feature,
     el,
     check: (core, current) => sctlrThenHcr(core, current, SCTLR.UCI, trap),
-    run(core, _el, value) {
+    run(core, _el, hi, lo) {
       // DC IVAC counts as a store.
       const invalidates = name === 'DC IVAC';
-      const pa = maintain(core, value, invalidates ? ACCESS.WRITE : ACCESS.READ);
+      const pa = maintain(core, hi, lo, invalidates ? ACCESS.WRITE : ACCESS.READ);
       if (typeof pa !== 'number') return pa;
-      return invalidates ? core.invalidationWatched?.(value) : undefined;
+      return invalidates ? core.invalidationWatched?.(valueOf(hi, lo)) : undefined;
     },
   });
 }
@@ -155,8 +160,8 @@ add('1 3 7 5 1', {
   name: 'IC IVAU',
   el: 0,
   check: (core, el) => sctlrThenHcr(core, el, SCTLR.UCI, [HCR.TPU, HCR.TOCU]),
-  run(core, _el, value) {
-    const pa = maintain(core, value, ACCESS.READ);
+  run(core, _el, hi, lo) {
+    const pa = maintain(core, hi, lo, ACCESS.READ);
     if (typeof pa !== 'number') return pa;
     core.invalidateInstructions(pa, true);
     return undefined;
@@ -178,9 +183,9 @@ function granule(core: CoreState, regime: 1 | 2, upper: boolean): number {
 }
 
 /** The ASID in an operation's argument, as many bits as TCR_ELx.AS says; undefined where a regime has none. */
-function asid(core: CoreState, regime: 1 | 2, value: bigint): number | undefined {
+function asid(core: CoreState, regime: 1 | 2, hi: number): number | undefined {
   if (regime === 2 && !bit(core, SR.HCR_EL2, HCR.E2H)) return undefined;
-  const number = Number((value >> 48n) & 0xffffn);
+  const number = hi >>> 16;
   return bit(core, regime === 1 ? SR.TCR_EL1 : SR.TCR_EL2, 36) ? number : number & 0xff;
 }
 
@@ -203,7 +208,8 @@ function tlbScope(
   core: CoreState,
   own: 1 | 2,
   kind: TlbiKind,
-  value: bigint,
+  hi: number,
+  lo: number,
   broadcast: boolean,
 ): TlbScope | undefined {
   // The EL1 operations of a host at EL2 reach its EL2&0 regime; those on all VMIDs and on stage 2 do not.
@@ -217,31 +223,31 @@ function tlbScope(
     case 'vmid':
       break;
     case 'asid':
-      scope.asid = asid(core, regime, value) ?? 0;
+      scope.asid = asid(core, regime, hi) ?? 0;
       break;
     case 'va':
     case 'vaa': {
       // Bits 43:0 are VA[55:12]; those below the granule do not count.
-      const page = BigInt.asIntN(44, value);
-      const length = granule(core, regime, page < 0n);
-      scope.va = { start: Math.floor((Number(page) * 4096) / length) * length, length };
+      const upper = (hi << 20) >> 20;
+      const length = granule(core, regime, upper < 0);
+      scope.va = { start: Math.floor(((upper * 2 ** 32 + (lo >>> 0)) * 4096) / length) * length, length };
       scope.global = true;
-      if (kind === 'va') scope.asid = asid(core, regime, value);
+      if (kind === 'va') scope.asid = asid(core, regime, hi);
       break;
     }
     case 'rva':
     case 'rvaa':
-      scope.va = range(value, true);
+      scope.va = range(valueOf(hi, lo), true);
       if (!scope.va) return undefined;
       scope.global = true;
-      if (kind === 'rva') scope.asid = asid(core, regime, value);
+      if (kind === 'rva') scope.asid = asid(core, regime, hi);
       break;
     case 'ipa':
-      scope.ipa = { start: Number(BigInt.asUintN(36, value)) * 4096, length: stage2Granule(core) };
+      scope.ipa = { start: ((hi & 15) * 2 ** 32 + (lo >>> 0)) * 4096, length: stage2Granule(core) };
       scope.ipa.start -= scope.ipa.start % scope.ipa.length;
       break;
     case 'ripa':
-      scope.ipa = range(value, false);
+      scope.ipa = range(valueOf(hi, lo), false);
       if (!scope.ipa) return undefined;
   }
   return scope;
@@ -259,9 +265,9 @@ function tlbi(name: string, encoding: string, el: 1 | 2, own: 1 | 2, kind: TlbiK
     feature,
     el,
     check: (core, current) => (hcrTraps(core, current, HCR.TTLB) || hcrTraps(core, current, trap) ? TRAP_EL2 : ALLOWED),
-    run(core, current, value) {
+    run(core, current, hi, lo) {
       const broadcast = domain !== '' || (current === 1 && bit(core, SR.HCR_EL2, HCR.FB));
-      const scope = tlbScope(core, own, kind, value, broadcast);
+      const scope = tlbScope(core, own, kind, hi, lo, broadcast);
       if (scope) core.invalidateTlb(scope);
       return undefined;
     },

@@ -143,8 +143,11 @@ function gicTrap(core: CoreState, el: number, ...controls: number[]): Verdict {
   return el === 1 && controls.some((n) => bit(core, ICH.HCR, n)) ? TRAP_EL2 : ALLOWED;
 }
 
+/** What traps reads of CTR_EL0, besides EL0's own control. */
+export const CTR_TRAPS: readonly number[] = [HCR.TID2];
+
 export const CHECKS: Readonly<Record<Check, (core: CoreState, el: number, read: boolean) => Verdict>> = {
-  ctr: (core, el) => sctlrThenHcr(core, el, SCTLR.UCT, [HCR.TID2]),
+  ctr: (core, el) => sctlrThenHcr(core, el, SCTLR.UCT, CTR_TRAPS),
   fp: fpVerdict,
   cpacr: (core, el) => (el === 1 && bit(core, SR.CPTR_EL2, 31) ? TRAP_EL2 : ALLOWED),
   daif: daifVerdict,

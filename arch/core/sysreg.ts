@@ -10,7 +10,7 @@ import {
 } from './exception.ts';
 import { readNzcv, writeNzcv } from './flags.ts';
 import { F, PSTATE, sysregKey } from './frame.ts';
-import { cacheSize, DCZID, hasFeature, MIDR, mpidr } from './idregs.ts';
+import { cacheSize, DCZID, DCZID_DZP, hasFeature, MIDR, mpidr } from './idregs.ts';
 import { countEvent, PMCEID0, PMCEID1, PMU_BEHAVIOUR } from './pmu.ts';
 import type { CoreState } from './state.ts';
 import { bits, HCR, MDSCR } from './sysreg-bits.ts';
@@ -20,6 +20,7 @@ import { numberedRows, TABLE, type Row, type SysregName } from './sysreg-table.t
 import {
   ALLOWED,
   CHECKS,
+  CTR_TRAPS,
   daifVerdict,
   dcZvaTrap,
   hcrTraps,
@@ -143,7 +144,7 @@ const BEHAVIOUR: Partial<Record<SysregName, Behaviour>> = {
   MIDR_EL1: { read: (core) => (currentEl(core) === 1 ? slot(core, SR.VPIDR_EL2) : MIDR) },
   MPIDR_EL1: { read: (core) => (currentEl(core) === 1 ? slot(core, SR.VMPIDR_EL2) : mpidr(core.index)) },
   CCSIDR_EL1: { read: (core) => cacheSize(low(core, SR.CSSELR_EL1)) },
-  DCZID_EL0: { read: (core) => (dcZvaTrap(core, 0) ? DCZID | 16n : DCZID) },
+  DCZID_EL0: { read: (core) => (dcZvaTrap(core, 0) ? DCZID | BigInt(DCZID_DZP) : DCZID) },
   SPSel: {
     read: (core) => BigInt(low(core, F.PSTATE) & PSTATE.SP),
     write: (core, value) => setStackSelect(core, Number(value & 1n)),
@@ -337,9 +338,10 @@ export interface InlineAccess {
 export function inlineAccess(key: number, write: boolean, el: number, e2h: boolean): InlineAccess | undefined {
   const sysreg = resolve(key, el, e2h);
   if (!sysreg || el < (write ? sysreg.writeEl : sysreg.readEl)) return undefined;
-  if (!(write ? sysreg.plainWrite : sysreg.plainRead)) return undefined;
+  const ctr = sysreg.row.check === 'ctr' && el > 0 && !write;
+  if (!(write ? sysreg.plainWrite : sysreg.plainRead || ctr)) return undefined;
   let hcr = 0;
-  for (const n of el < 2 ? ((write ? sysreg.row.hcrWrite : sysreg.row.hcrRead) ?? []) : []) {
+  for (const n of el < 2 ? ((write ? sysreg.row.hcrWrite : sysreg.row.hcrRead) ?? (ctr ? CTR_TRAPS : [])) : []) {
     if (n > 31) return undefined;
     hcr |= 1 << n;
   }
@@ -411,7 +413,9 @@ export function readSysreg(core: CoreState, key: number, rt: number): bigint | T
  */
 export function writeSysreg(core: CoreState, key: number, value: bigint, rt: number): Trap | undefined {
   const el = currentEl(core);
-  if (key >> 14 === 1) return systemInstruction(core, key, el, value, rt);
+  if (key >> 14 === 1) {
+    return systemInstruction(core, key, Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)), rt);
+  }
   const sysreg = access(core, key, el, false);
   if (typeof sysreg === 'number') return verdictTrap(core, sysreg, key, rt, false);
   const kept = (value & sysreg.mask) | sysreg.one;
@@ -431,7 +435,15 @@ function applyEffect(core: CoreState, sysreg: Sysreg): void {
   else if (sysreg.row.effect === 'timers') core.timersChanged();
 }
 
-function systemInstruction(core: CoreState, key: number, el: number, value: bigint, rt: number): Trap | undefined {
+/**
+ * SYS with op0 = 1 at the current EL.
+ * @param hi the register's high word
+ * @param lo and its low one, both signed
+ * @param rt the register operand, for the syndrome of a trap.
+ * @returns the exception to take instead, or undefined when it is done.
+ */
+export function systemInstruction(core: CoreState, key: number, hi: number, lo: number, rt: number): Trap | undefined {
+  const el = currentEl(core);
   const operation = OPERATIONS.get(key);
   if (!operation || el < operation.el || (operation.feature && !hasFeature(operation.feature))) {
     const crn = (key >> 7) & 15;
@@ -440,7 +452,7 @@ function systemInstruction(core: CoreState, key: number, el: number, value: bigi
   }
   const verdict = operation.check(core, el);
   if (verdict !== ALLOWED) return verdictTrap(core, verdict, key, rt, false);
-  return operation.run(core, el, value);
+  return operation.run(core, el, hi, lo);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { F, PSTATE, sysregKey } from '../../core/frame.ts';
-import { hasFeature, type Feature } from '../../core/idregs.ts';
+import { DCZID, DCZID_DZP, hasFeature, type Feature } from '../../core/idregs.ts';
 import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
@@ -18,6 +18,7 @@ const KEY = {
   FPCR: sysregKey(3, 3, 4, 4, 0),
   FPSR: sysregKey(3, 3, 4, 4, 1),
   CurrentEL: sysregKey(3, 0, 4, 2, 2),
+  DCZID_EL0: sysregKey(3, 3, 0, 0, 7),
   RNDR: sysregKey(3, 3, 2, 4, 0),
   RNDRRS: sysregKey(3, 3, 2, 4, 1),
   DC_ZVA: sysregKey(1, 3, 7, 4, 1),
@@ -103,6 +104,19 @@ function readRegister(t: Translator, i: Fields): void {
       if (el === 0) break;
       t.i64(el << 2);
       t.setX(i.Rt);
+      return;
+    case KEY.DCZID_EL0:
+      if (el === 0) break;
+      // DZP says whether HCR_EL2.TDZ traps DC ZVA.
+      t.i32(Number(DCZID));
+      if (el === 1) {
+        t.frameLoad(W.i32_load, SR.HCR_EL2);
+        t.i32(HCR.TDZ - 4);
+        t.op(W.i32_shr_u);
+        t.i32(DCZID_DZP);
+        t.op(W.i32_and, W.i32_or);
+      }
+      t.setW(i.Rt);
       return;
     case KEY.DAIF:
       if (el === 0) break;

@@ -473,6 +473,10 @@ describe('inline accesses', () => {
     expect(inlineAccess(key('TTBR0_EL1'), true, 1, false)).toBeUndefined();
     expect(inlineAccess(key('CNTVCT_EL0'), false, 1, false)).toBeUndefined();
     expect(inlineAccess(key('TPIDRRO_EL0'), true, 0, false)).toBeUndefined();
+    expect(inlineAccess(key('CTR_EL0'), false, 1, false)).toMatchObject({ slot: -1, hcr: 1 << HCR.TID2 });
+    expect(inlineAccess(key('CTR_EL0'), false, 2, false)).toMatchObject({ slot: -1, hcr: 0 });
+    expect(inlineAccess(key('CTR_EL0'), false, 0, false)).toBeUndefined();
+    expect(inlineAccess(key('CTR_EL0'), true, 1, false)).toBeUndefined();
     expect(inlineAccess(key('ID_AA64PFR0_EL1'), false, 1, false)).toMatchObject({
       slot: -1,
       one: idRegister('ID_AA64PFR0_EL1'),
