@@ -31,8 +31,8 @@ if (node === execPath) {
   if (makeFolder(code)) module.enableCompileCache(code);
   // The host engine's settings, of the version that they were measured with; another one might not know them.
   if (versions.node.startsWith('24.')) {
-    // The translator's short-lived objects would let the young generation grow to 128 MB.
-    setFlagsFromString('--semi-space-growth-factor=1');
+    // What is loaded lives on: the young generation is to grow once meanwhile. hypervisor/engine.ts ends that.
+    setFlagsFromString('--semi-space-growth-factor=4');
     // A function of a kept translation is validated when it first runs, not when the file is read.
     setFlagsFromString('--wasm-lazy-validation');
     // Guest calls go through a table; guesses about their targets, inlined, make deep recursion run at half its speed.
