@@ -142,7 +142,7 @@ export class Machine {
   async run(): Promise<MachineEnd> {
     this.#started = performance.now();
     const end = await this.#runner.run();
-    this.#translations?.save();
+    await this.#translations?.save();
     return end;
   }
 

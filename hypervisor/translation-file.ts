@@ -11,26 +11,29 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import zlib from 'node:zlib';
 import { hostFuses, nibbleSwizzle } from '../arch/a64/table/simd-relaxed.ts';
-import type { CodeCache } from '../arch/core/code-cache.ts';
+import type { CodeCache, RegionUse } from '../arch/core/code-cache.ts';
 import { TranslationStore } from '../arch/core/translation-store.ts';
-import { cacheDirectory } from '../guests/cache.ts';
-import type { PrecompileData } from './precompile.ts';
+import { compileAhead, dismissWorker, precompileWorker, translationsDirectory } from './compile-ahead.ts';
+import { optimizedFilter, readMachineCode, writeMachineCode } from './machine-code.ts';
+import { precompile, type PrecompileData } from './precompile.ts';
 
 /** Most bytes of a file; most files of a version. */
 const FILE_LIMIT = 48 << 20;
 const FILES = 8;
 /** New regions that are worth a new file, as a part of the old one's. */
 const WORTH = 1 / 32;
+/** Times that the clock has to find a region running for its machine code to be kept. */
+const HOT_SAMPLES = 2;
+/** Longest time, in ms, that a run's end may take to have machine code made for the next one. */
+const OPTIMIZE_MS = 1500;
 
 /** The folder for this version of the translator: files of others are of no use. */
 function versionFolder(): { root: string; folder: string } {
-  const root = join(cacheDirectory(), 'translations');
+  const root = translationsDirectory();
   // What the translator makes of multiply-adds depends on the host's processor.
   const hash = createHash('sha256').update(`${process.version} ${hostFuses()} ${nibbleSwizzle()};`);
   const arch = fileURLToPath(new URL('../arch/', import.meta.url));
@@ -42,24 +45,57 @@ function versionFolder(): { root: string; folder: string } {
   return { root, folder: join(root, hash.digest('hex').slice(0, 16)) };
 }
 
-/** A file ends with its checksum: a damaged function would only show when it is called. */
-function sumOf(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(Uint32Array.of(zlib.crc32(bytes)).buffer);
+/** What a file holds: a store, machine code of its module, and how many bytes that is; then a checksum of all that. */
+interface Content {
+  store: Uint8Array<ArrayBuffer>;
+  machineCode: Uint8Array<ArrayBuffer>;
 }
 
-/** The content of a file without its checksum; empty where that is wrong. */
-function checked(file: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+
+/** The content of a file; undefined where its checksum is wrong: a damaged function would only show when it is called. */
+function readContent(file: Uint8Array<ArrayBuffer>): Content | undefined {
   const content = file.subarray(0, -4);
-  return Buffer.compare(sumOf(content), file.subarray(-4)) === 0 ? content : new Uint8Array(0);
+  if (content.length < 4 || Buffer.compare(word(zlib.crc32(content)), file.subarray(-4)) !== 0) return undefined;
+  const end = content.length - 4;
+  const start = end - Buffer.from(file.buffer, file.byteOffset, file.length).readUInt32LE(end);
+  return { store: content.subarray(0, start), machineCode: content.subarray(start, end) };
 }
 
-/** Has the kept functions compiled on another thread while the machine starts. */
-function precompile(workerData: PrecompileData): void {
-  if (availableParallelism() < 2) return;
-  const worker = new Worker(new URL('./precompile.ts', import.meta.url), { workerData });
-  worker.unref();
-  // Without it the machine only starts more slowly.
-  worker.on('error', () => {});
+function writeContent(path: string, parts: readonly Uint8Array[]): void {
+  writeFileSync(path, new Uint8Array());
+  let sum = 0;
+  for (const part of parts) {
+    appendFileSync(path, part);
+    sum = zlib.crc32(part, sum);
+  }
+  appendFileSync(path, word(sum));
+}
+
+/**
+ * Machine code of a store's module: of the functions that were hot in this run.
+ * @param use of each region of the store
+ */
+async function makeMachineCode(store: TranslationStore, use: readonly RegionUse[]): Promise<Uint8Array> {
+  const isOptimized = optimizedFilter();
+  const hot: number[] = [];
+  use.forEach(({ code, samples }, n) => {
+    if (samples >= HOT_SAMPLES || (code !== null && code !== undefined && isOptimized(code))) hot.push(n + 1);
+  });
+  if (hot.length === 0) return new Uint8Array();
+  const module = new WebAssembly.Module(store.module);
+  const share = (part: number): PrecompileData => {
+    const indices = hot.filter((_, n) => n % 2 === part);
+    return { module, count: store.count, hot: { indices, ms: OPTIMIZE_MS } };
+  };
+  const other = new Promise<void>((resolve) => {
+    const worker = precompileWorker({ workerData: share(0) });
+    worker.on('error', () => {});
+    worker.on('exit', () => resolve());
+  });
+  precompile(share(1));
+  await other;
+  return writeMachineCode(module);
 }
 
 /** Connects a machine's code cache with the file of its kernel. What cannot be read or written is done without. */
@@ -80,19 +116,23 @@ export class TranslationFile {
   attach(code: CodeCache): void {
     this.#code = code;
     code.keepBodies = true;
+    let module: WebAssembly.Module | undefined;
     try {
-      const store = TranslationStore.parse(checked(readFileSync(this.#path)));
-      if (store === undefined) return;
-      const module = code.load(store);
-      this.#known = store.count;
-      precompile({ module, count: store.count });
+      const content = readContent(readFileSync(this.#path));
+      const store = content && TranslationStore.parse(content.store);
+      if (content !== undefined && store !== undefined) {
+        module = code.load(store, readMachineCode(content.machineCode, store.module));
+        this.#known = store.count;
+      }
     } catch {
       // None yet, or one that cannot be used: a new one will take its place.
     }
+    if (module === undefined) dismissWorker();
+    else compileAhead({ module, count: this.#known });
   }
 
   /** Keeps what this run translated. */
-  save(): void {
+  async save(): Promise<void> {
     const code = this.#code;
     if (code === undefined || code.fresh <= this.#known * WORTH) return;
     const partial = `${this.#path}.${process.pid}`;
@@ -110,9 +150,10 @@ export class TranslationFile {
       const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
       const byAge = files.map((path) => ({ path, time: statSync(path).mtimeMs })).sort((a, b) => b.time - a.time);
       for (const { path } of byAge.slice(FILES - 1)) rmSync(path, { force: true });
-      const bytes = code.save(FILE_LIMIT);
-      writeFileSync(partial, bytes);
-      appendFileSync(partial, sumOf(bytes));
+      const use: RegionUse[] = [];
+      const bytes = code.save(FILE_LIMIT, use);
+      const machineCode = await makeMachineCode(TranslationStore.parse(bytes)!, use);
+      writeContent(partial, [bytes, machineCode, word(machineCode.length)]);
       renameSync(partial, this.#path);
     } catch {
       rmSync(partial, { force: true });

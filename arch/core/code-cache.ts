@@ -64,7 +64,7 @@ interface PageCode {
   readonly entries: Map<number, Entry>[];
   /** By context: regions that are not optimized, also those whose entry has an optimized one by now. */
   readonly cold: Entry[][];
-  /** Per word: COVERED where a region has it that is not stale, DOOR where one can be entered. */
+  /** Per word: COVERED where a region has it that is not stale, DOOR where one can be entered, KNOWN where one has been. */
   readonly covered: Uint8Array;
   /** Regions have become stale since they were last compared with the page. */
   changed: boolean;
@@ -72,6 +72,7 @@ interface PageCode {
 
 const COVERED = 1;
 const DOOR = 2;
+const KNOWN = 4;
 
 /** What the translator did. */
 export interface TranslationStats {
@@ -91,6 +92,14 @@ export interface TranslationStats {
   bytes: number;
 }
 
+/** What a run has had of a region. */
+export interface RegionUse {
+  /** The host's function; undefined or null where there is none any more. */
+  readonly code: unknown;
+  /** Times that the clock found it running. */
+  readonly samples: number;
+}
+
 /** Times that the clock finds optimized code running until it is entered anew. */
 const REENTRY = 8;
 
@@ -107,6 +116,8 @@ const BATCH = 8;
 
 /** Times that the clock has to find a region running before it is optimized. */
 const HOT_SAMPLES = 4;
+/** The same for one of an earlier run, which was not worth it there, or only just: most of its time is behind it. */
+const HOT_AGAIN = 40;
 
 /** Regions that are kept although their code has changed. */
 const MOST_FORMER = 2000;
@@ -267,8 +278,9 @@ export class CodeCache {
     if (page === undefined || entry === undefined || entry.stale) return false;
     // The host's compiler replaces a function where it is entered, not while it runs: a long loop is entered anew at times.
     if (optimized) return ++entry.samples % REENTRY === 0;
-    if (entry.optimized) return true;
-    if (++entry.samples < HOT_SAMPLES) return false;
+    const hot = entry.stored < 0 ? HOT_SAMPLES : HOT_AGAIN;
+    if (entry.optimized) return hot === HOT_SAMPLES || ++entry.samples % hot === 0;
+    if (++entry.samples < hot) return false;
     // Where only its middle has been entered, that is what is worth it.
     if (entered === undefined) return true;
     this.make(pageHost, page, word, context, true, entry.index);
@@ -310,7 +322,7 @@ export class CodeCache {
     const { covered } = page;
     const base = pageHost >>> 2;
     // Code that is not hot goes only as far as other regions can be entered, so that it is not translated over and over.
-    const inside = !optimize && covered[word] !== 0;
+    const inside = !optimize && (covered[word]! & COVERED) !== 0;
     const single = this.contexts[context]!.single;
     const isEntry = single
       ? (): boolean => true
@@ -413,7 +425,7 @@ export class CodeCache {
   /** Looks which of a page's regions are what the page holds now. */
   private compare(pageHost: number, page: PageCode): void {
     const { covered } = page;
-    covered.fill(0);
+    for (let n = 0; n < covered.length; n++) covered[n]! &= KNOWN;
     const look = (entry: Entry): void => {
       if (entry.stale) entry.stale = !wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2);
       if (!entry.stale) mark(covered, entry);
@@ -488,14 +500,15 @@ export class CodeCache {
 
   /**
    * Takes the regions of an earlier run; before anything is translated.
+   * @param compiled the store's module, where the host has it already
    * @returns its module, whose functions stand in the table from index 1 on
    * @throws WebAssembly.CompileError when the store's module is not one
    */
-  load(store: TranslationStore): WebAssembly.Module {
+  load(store: TranslationStore, compiled?: WebAssembly.Module): WebAssembly.Module {
     const start = performance.now();
     const { count } = store;
     while (this.table.length < count + 1) this.table.grow(count + 1 - this.table.length);
-    const module = this.modules.instantiate(store.module);
+    const module = this.modules.instantiate(compiled ?? store.module);
     this.next = count + 1;
     this.store = store;
     this.storeIndex = Int32Array.from({ length: count }, (_, n) => n + 1);
@@ -553,35 +566,44 @@ export class CodeCache {
     return count;
   }
 
-  /** The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set. */
-  save(limit: number): Uint8Array {
-    const kept: (Omit<StoredRegion, 'bodyOffset' | 'bodyLength'> & { body: Uint8Array<ArrayBuffer>; order: number })[] =
-      [];
-    const { store } = this;
+  /**
+   * The regions of this run as a store for the next one, most of `limit` bytes; `keepBodies` must have been set.
+   * @param use takes what is known of the use of each of them in this run
+   */
+  save(limit: number, use: RegionUse[] = []): Uint8Array<ArrayBuffer> {
+    interface Kept extends Omit<StoredRegion, 'bodyOffset' | 'bodyLength'>, RegionUse {
+      body: Uint8Array<ArrayBuffer>;
+      order: number;
+    }
+    const kept: Kept[] = [];
+    const { store, table } = this;
     let size = 0;
-    const keep = (region: (typeof kept)[number]): void => {
+    const keep = (region: Kept): void => {
       size += region.body.length + region.words.length * 4;
       if (size <= limit) kept.push(region);
     };
     const bodyOf = ({ bodyOffset, bodyLength }: StoredRegion): Uint8Array<ArrayBuffer> =>
       store!.module.subarray(bodyOffset, bodyOffset + bodyLength);
     const used = new Set<number>();
-    for (const [context, { word, extents, words, doors, optimized, body, stored, order }] of this.regions()) {
+    for (const [context, entry] of this.regions()) {
+      const { word, extents, words, doors, optimized, body, stored, order, samples } = entry;
       if (stored >= 0) {
         if (used.has(stored)) continue;
         used.add(stored);
       }
-      const code = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
-      if (code !== undefined)
-        keep({ context: this.bits[context]!, word, optimized, extents, words, doors, body: code, order });
+      const bytes = body ?? (stored >= 0 ? bodyOf(store!.region(stored)) : undefined);
+      const code: unknown = entry.replaced ? undefined : table.get(entry.index);
+      const place = { context: this.bits[context]!, word, optimized, extents, words, doors };
+      if (bytes !== undefined) keep({ ...place, body: bytes, order, code, samples });
     }
     // In the order in which they were needed, for `hypervisor/precompile.ts`; what was of no use this time comes last.
     kept.sort((a, b) => a.order - b.order);
     for (let n = 0; store !== undefined && n < store.count; n++) {
       if (used.has(n)) continue;
       const region = store.region(n);
-      keep({ ...region, body: bodyOf(region), order: Infinity });
+      keep({ ...region, body: bodyOf(region), order: Infinity, code: undefined, samples: 0 });
     }
+    for (const { code, samples } of kept) use.push({ code, samples });
     const module = this.modules.encode(
       kept.map((r) => r.body),
       1,
@@ -603,24 +625,33 @@ export class CodeCache {
    */
   invalidate(host: number | undefined): boolean {
     let any = false;
-    const page = (code: PageCode, pageHost: number, line: number): void => {
-      const drop = (entry: Entry): void => {
-        if (line >= 0 && !touches(entry.extents, line)) return;
-        if (!entry.stale) {
-          if (wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2)) return;
-          entry.stale = any = true;
-        }
-        // Also what has long been stale: it may be what memory holds again.
-        code.changed = true;
-      };
-      for (const entries of code.entries) entries?.forEach(drop);
-      for (const cold of code.cold) cold?.forEach(drop);
-    };
-    if (host === undefined) this.pages.forEach((code, pageHost) => page(code, pageHost, -1));
-    else {
-      const code = this.pages.get(pageHostOf(host));
-      if (code !== undefined) page(code, pageHostOf(host), ((host & 0xfff) >> 2) & ~(LINE_WORDS - 1));
+    if (host === undefined) {
+      for (const [pageHost, page] of this.pages) any = this.invalidatePage(page, pageHost, -1) || any;
+      return any;
     }
+    const page = this.pages.get(pageHostOf(host));
+    if (page === undefined) return false;
+    // Much of what is invalidated has never been run: patches of a kernel, modules.
+    const line = wordOf(host) & ~(LINE_WORDS - 1);
+    for (let n = 0; n < LINE_WORDS; n++)
+      if (page.covered[line + n] !== 0) return this.invalidatePage(page, pageHostOf(host), line);
+    return false;
+  }
+
+  /** @param line the first word of a line, or -1 for all of the page */
+  private invalidatePage(page: PageCode, pageHost: number, line: number): boolean {
+    let any = false;
+    const drop = (entry: Entry): void => {
+      if (line >= 0 && !touches(entry.extents, line)) return;
+      if (!entry.stale) {
+        if (wordsMatch(entry.extents, entry.words, this.i32, pageHost >>> 2)) return;
+        entry.stale = any = true;
+      }
+      // Also what has long been stale: it may be what memory holds again.
+      page.changed = true;
+    };
+    for (const entries of page.entries) entries?.forEach(drop);
+    for (const cold of page.cold) cold?.forEach(drop);
     return any;
   }
 }
@@ -636,6 +667,6 @@ function touches(extents: readonly number[], line: number): boolean {
 /** Marks where a region stands. */
 function mark(covered: Uint8Array, { extents, doors }: Entry): void {
   for (let e = 0; e < extents.length; e += 2)
-    for (let at = extents[e]!, n = extents[e + 1]!; n > 0; n--, at++) covered[at]! |= COVERED;
+    for (let at = extents[e]!, n = extents[e + 1]!; n > 0; n--, at++) covered[at]! |= COVERED | KNOWN;
   for (let n = 0; n < doors.length; n++) covered[doors[n]!]! |= DOOR;
 }

@@ -432,8 +432,8 @@ export class RegionModules {
     return out.view();
   }
 
-  instantiate(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
-    const module = new WebAssembly.Module(bytes);
+  instantiate(code: Uint8Array<ArrayBuffer> | WebAssembly.Module): WebAssembly.Module {
+    const module = code instanceof WebAssembly.Module ? code : new WebAssembly.Module(code);
     new WebAssembly.Instance(module, this.imports);
     return module;
   }

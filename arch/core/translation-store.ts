@@ -41,6 +41,13 @@ export function contextBits(context: Context): number {
 const keyOf = (context: number, word: number, first: number): number =>
   Math.imul(first ^ Math.imul(context * 1024 + word, 0x9e3779b1), 0x85ebca6b);
 
+/** Elements `from` … `to - 1`. Not by an iterator: a machine's start asks for thousands of these. */
+function numbers(words: Int32Array, from: number, to: number): number[] {
+  const list: number[] = [];
+  for (let n = from; n < to; n++) list.push(words[n]!);
+  return list;
+}
+
 /** Regions by key; those with the same key form a chain. */
 class Places {
   private readonly heads = new Map<number, number>();
@@ -159,14 +166,14 @@ export class TranslationStore {
       optimized: index[at + 2] === 1,
       bodyOffset: index[at + 3]!,
       bodyLength: index[at + 4]!,
-      extents: Array.from(index.subarray(extents, words)),
+      extents: numbers(index, extents, words),
       words: index.subarray(words, doors),
-      doors: Array.from(index.subarray(doors, doors + index[at + 7]!)),
+      doors: numbers(index, doors, doors + index[at + 7]!),
     };
   }
 
   /** The bytes of a store. @param regions with their bodies' places in `module` */
-  static write(regions: readonly StoredRegion[], module: Uint8Array): Uint8Array {
+  static write(regions: readonly StoredRegion[], module: Uint8Array): Uint8Array<ArrayBuffer> {
     const indexWords = regions.reduce(
       (sum, r) => sum + RECORD_WORDS + r.extents.length + r.words.length + r.doors.length,
       0,
@@ -222,9 +229,16 @@ export class TranslationStore {
     for (let e = doors.first(keyOf(context, word, i32[base + word]!)); e >= 0; e = doors.next[e]!) {
       const n = doors.regions[e]!;
       const at = this.records[n]!;
-      if (index[at] === context && this.region(n).doors.includes(word) && this.matches(at, i32, base)) return n;
+      if (index[at] === context && this.hasDoor(at, word) && this.matches(at, i32, base)) return n;
     }
     return -1;
+  }
+
+  private hasDoor(at: number, word: number): boolean {
+    const { index } = this;
+    const doors = at + RECORD_WORDS + index[at + 5]! + index[at + 6]!;
+    for (let d = doors + index[at + 7]! - 1; d >= doors; d--) if (index[d] === word) return true;
+    return false;
   }
 
   private matches(at: number, i32: Int32Array, base: number): boolean {

@@ -1,6 +1,7 @@
 /** The command's verbs and options. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { startWorker } from '../compile-ahead.ts';
 import { Status, report } from './errors.ts';
 import { addGuestVerb } from './guest.ts';
 import { print } from './output.ts';
@@ -71,6 +72,7 @@ export async function main(args: readonly string[]): Promise<number> {
         ).argParser(parseText('--exec')),
       ),
   ).action(async (flags: GuestFlags & { exec?: string }) => {
+    startWorker();
     const { boot } = await import('./boot.ts');
     status = await boot(flags);
   });
@@ -89,6 +91,7 @@ export async function main(args: readonly string[]): Promise<number> {
       status = await dumpTree(flags.dumpDtb, { ...flags, mode: 'bare' });
       return;
     }
+    startWorker();
     const { runSession } = await import('./session.ts');
     status = await runSession(flags, { mode: 'bare', kernel, initrd, el });
   });

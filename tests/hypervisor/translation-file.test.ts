@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assembleProgram } from '../../arch/a64/assemble.ts';
 import { Core, CORE_BYTES } from '../../arch/core/core.ts';
 import { TranslationStore } from '../../arch/core/translation-store.ts';
+import { ENGINE_KNOWN } from '../../hypervisor/engine.ts';
 import { TranslationFile } from '../../hypervisor/translation-file.ts';
 
 const RAM = 0x4000_0000;
@@ -24,32 +25,34 @@ afterEach(() => {
   rmSync(cache, { recursive: true, force: true });
 });
 
-/** A core with a program that calls a function and ends with HVC. */
-function makeCore(): Core {
+/** A core with a program that loops so many times, calls a function and ends with HVC. */
+function makeCore(times = 1): Core {
   const pages = (HOST + RAM_BYTES) / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const ram = { memory, base: RAM, size: RAM_BYTES, host: HOST };
   const counter = { frequency: 1_000_000, now: () => 0 };
   const core = new Core({ bus: { ram, device: () => undefined }, index: 0, counter, area: AREA, hostedEl2: true });
-  const program = 'mov x1, #6\nbl double\nhvc #0\nb .\ndouble:\nldr x2, [sp]\nadd x0, x1, x1\nret';
+  const loop = '1:\nsubs x3, x3, #1\nb.ne 1b';
+  const program = `${loop}\nmov x1, #6\nbl double\nhvc #0\nb .\ndouble:\nldr x2, [sp]\nadd x0, x1, x1\nret`;
   core.i32.set(assembleProgram(program, RAM), HOST >>> 2);
   core.pc = BigInt(RAM);
   core.i64[(core.frame + 31 * 8) >>> 3] = BigInt(RAM + 0x8000);
+  core.i64[(core.frame + 3 * 8) >>> 3] = BigInt(times);
   return core;
 }
 
 function run(core: Core): bigint {
-  expect(core.run(1000)).toBe('el2');
+  expect(core.run(1e9)).toBe('el2');
   return core.i64[core.frame >>> 3]!;
 }
 
 /** Runs the program with what the file holds, and writes the file. */
-function runWithFile(): Core {
-  const core = makeCore();
+async function runWithFile(times = 1): Promise<Core> {
+  const core = makeCore(times);
   const file = new TranslationFile(KERNEL);
   file.attach(core.code);
   expect(run(core)).toBe(12n);
-  file.save();
+  await file.save();
   return core;
 }
 
@@ -58,23 +61,39 @@ const paths = (): string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-test('the second run of a kernel translates nothing', () => {
-  expect(runWithFile().code.stats.regions).toBeGreaterThan(0);
-  const { stats } = runWithFile().code;
+test('the second run of a kernel translates nothing', async () => {
+  expect((await runWithFile()).code.stats.regions).toBeGreaterThan(0);
+  const { stats } = (await runWithFile()).code;
   expect(stats.regions).toBe(0);
   expect(stats.reused).toBeGreaterThan(0);
 });
 
-test('a damaged file is done without, and replaced', () => {
-  runWithFile();
+test('a damaged file is done without, and replaced', async () => {
+  await runWithFile();
   const [path] = paths();
   const flipped = readFileSync(path!);
   flipped[flipped.length - 20]! ^= 1;
   for (const bytes of [Uint8Array.of(), readFileSync(path!).subarray(0, 100), flipped]) {
     writeFileSync(path!, bytes);
-    expect(runWithFile().code.stats.regions).toBeGreaterThan(0);
-    expect(runWithFile().code.stats.regions).toBe(0);
+    expect((await runWithFile()).code.stats.regions).toBeGreaterThan(0);
+    expect((await runWithFile()).code.stats.regions).toBe(0);
   }
+});
+
+test('of what was hot there is machine code in the file, and the next run is the same', async () => {
+  const size = (): number => {
+    const file = readFileSync(paths()[0]!);
+    return file.readUInt32LE(file.length - 8);
+  };
+  await runWithFile();
+  expect(size()).toBe(0);
+  rmSync(paths()[0]!);
+  // Two looks at the clock and more, in the loop.
+  const { stats } = (await runWithFile(200_000)).code;
+  expect(stats.regions).toBeGreaterThan(0);
+  expect(size() > 0).toBe(ENGINE_KNOWN);
+  const next = (await runWithFile(10)).code;
+  expect(next.stats.regions).toBe(0);
 });
 
 test('the worker that compiles ahead calls every kept function and ends', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { assembleProgram } from '../../../arch/a64/assemble.ts';
+import { F } from '../../../arch/core/frame.ts';
 import { CODE, HOST, Machine, RAM } from './hvc-machine.ts';
 
 const CALL = `
@@ -56,6 +57,25 @@ test('an optimized region and the doors of the one before it work side by side',
   core.code.optimize(CODE - RAM + HOST, 0);
   expect([machine.run(), machine.resume(), machine.run(), machine.resume()]).toEqual([1, 42, 1, 42]);
   expect(core.code.stats).toMatchObject({ optimized: 1, shared: 2 });
+});
+
+test('what an earlier run has kept is optimized later than what is new', () => {
+  const loop = 'mov x0, #7\n1:\nsubs x1, x1, #1\nb.ne 1b\nhvc #0';
+  const optimizes = (machine: Machine, times: number): boolean => {
+    const { core } = machine;
+    core.resetFrame(core.ownFrame, 1);
+    core.pc = BigInt(CODE);
+    core.i64[(core.frame + F.X + 8) >>> 3] = BigInt(times);
+    expect(core.run(1e9)).toBe('el2');
+    return core.code.stats.optimized > 0;
+  };
+  const first = new Machine();
+  first.write(loop);
+  expect(optimizes(first, 10)).toBe(false);
+  const next = new Machine(first.core.code.save(1 << 20));
+  next.write(loop);
+  expect(optimizes(first, 300_000)).toBe(true);
+  expect([optimizes(next, 300_000), optimizes(next, 2_000_000)]).toEqual([false, true]);
 });
 
 test('regions that are put together can still be entered in their middle', () => {
