@@ -658,7 +658,8 @@ export class Core implements Processor, CoreState, DomainMember {
     const asid = currentAsid(this, regime);
     const vmid = regime === 1 && (hcr & 1) !== 0 ? currentVmid(this) : -1;
     this.debug.update(this);
-    const slot = this.slots.get(el, regime, asid, vmid);
+    const vcpu = vmid < 0 ? 0 : frame;
+    const slot = this.slots.get({ el, regime, asid, vmid, vcpu });
     const controls = this.controls(regime, hcr, hcrHi);
     if (slot.controls !== controls) {
       slot.flush();
@@ -689,7 +690,7 @@ export class Core implements Processor, CoreState, DomainMember {
     this.context = number;
     this.unprivilegedSlot = slot;
     if (el === 1 || (el === 2 && host)) {
-      const unprivileged = (pstate & PSTATE.UAO) !== 0 ? slot : this.slots.get(0, regime, asid, vmid);
+      const unprivileged = (pstate & PSTATE.UAO) !== 0 ? slot : this.slots.get({ el: 0, regime, asid, vmid, vcpu });
       if (unprivileged !== slot && unprivileged.controls !== controls) {
         unprivileged.flush();
         unprivileged.controls = controls;

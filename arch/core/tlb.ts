@@ -15,6 +15,11 @@ export interface SlotKey {
   regime: 1 | 2;
   asid: number;
   vmid: number;
+  /**
+   * In a virtual machine the frame that they were made with, else 0: VCPUs with one VMID on one core have TLBs of their own, as
+   * their software invalidates them one by one.
+   */
+  vcpu: number;
 }
 
 /** A block of translation: its number in the low 4 GiB of the address, and log2 of its size. */
@@ -47,6 +52,7 @@ export class Slot implements SlotKey {
   regime: 1 | 2 = 1;
   asid = -1;
   vmid = -1;
+  vcpu = 0;
   /** There may be entries that belong to `asid` only; entries that PSTATE.PAN would have kept out. */
   hasLocal = false;
   hasUser = false;
@@ -226,10 +232,11 @@ export class Slots {
   }
 
   /** The slot of an address space. EL1 and EL2 share one among their ASIDs. */
-  get(el: 0 | 1 | 2, regime: 1 | 2, asid: number, vmid: number): Slot {
+  get({ el, regime, asid, vmid, vcpu }: SlotKey): Slot {
     let oldest = this.all[0]!;
     for (const slot of this.all) {
-      if (slot.el === el && slot.regime === regime && slot.vmid === vmid && (el !== 0 || slot.asid === asid)) {
+      const same = slot.el === el && slot.regime === regime && slot.vmid === vmid && slot.vcpu === vcpu;
+      if (same && (el !== 0 || slot.asid === asid)) {
         slot.used = ++this.clock;
         if (slot.asid !== asid) {
           if (slot.hasLocal) slot.flush();
@@ -244,6 +251,7 @@ export class Slots {
     oldest.regime = regime;
     oldest.asid = asid;
     oldest.vmid = vmid;
+    oldest.vcpu = vcpu;
     oldest.controls = '';
     oldest.context = -1;
     oldest.used = ++this.clock;

@@ -55,7 +55,7 @@ function stage1(): void {
   for (let page = 0; page < SIZE / 0x1000; page++) put(2, page, (RAM + 0x1000 * page) | 0xf03);
   for (const core of cores) {
     const set = (register: number, value: bigint): void => void (core.i64[(core.frame + register) >>> 3] = value);
-    set(SR.MAIR_EL1, 0xffn);
+    set(SR.MAIR_EL1, 0xffffn);
     set(SR.TTBR0_EL1, BigInt(TABLES));
     set(SR.TCR_EL1, 0x1_8080_3519n);
     set(SR.SCTLR_EL1, 0x30d0_0801n);
