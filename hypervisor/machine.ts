@@ -11,7 +11,7 @@ import { Exit } from '../kernel/abi/faults.ts';
 import { Bare, CORE_AREA, layOutBare } from './bare.ts';
 import { layOut, type GuestImage } from './guest-image.ts';
 import { SEED_BYTES, guestTree } from './guest-tree.ts';
-import { SERVICES_MEMORY, System, type SystemEnd } from './system.ts';
+import { MOST_VCPUS, SERVICES_MEMORY, System, type SystemEnd } from './system.ts';
 import { TranslationFile } from './translation-file.ts';
 import { traceCores, traceKernel, type Trace } from './trace.ts';
 
@@ -220,12 +220,15 @@ const randomSeed = (): Uint8Array => randomFillSync(new Uint8Array(SEED_BYTES));
 
 /** Most bytes of memory that a guest can be given: what is left beside the machine's own state. */
 export function mostMemory(mode: 'boot' | 'bare', cpus: number): number {
-  const own = CORE_AREA + cpus * CORE_BYTES + (mode === 'boot' ? SERVICES_MEMORY : 0);
+  const own = CORE_AREA + (mode === 'boot' ? CORE_BYTES + SERVICES_MEMORY : cpus * CORE_BYTES);
   return Math.floor((LIMIT - own) / MB) * MB;
 }
 
-/** Bytes of memory that a guest gets. @throws BoardError */
+/** Bytes of memory that a guest with so many cores gets. @throws BoardError */
 function memoryOf({ mode = 'boot', cpus = 1, memory = DEFAULT_MEMORY }: TreeOptions): number {
+  if (!(Number.isInteger(cpus) && cpus >= 1)) throw new BoardError('a machine has 1 core at least');
+  if (mode === 'boot' && cpus > MOST_VCPUS)
+    throw new BoardError(`a guest of the microkernel has ${MOST_VCPUS} cores at most, not ${cpus}`);
   const most = mostMemory(mode, cpus);
   if (!(memory >= MB)) throw new BoardError('memory must be 1 MiB at least');
   // So many cores that there is no room for memory are refused as cores.

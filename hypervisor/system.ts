@@ -28,13 +28,21 @@ const IRQS = 288;
 const VTIMER_INTID = 27;
 const PMU_INTID = 23;
 
+/** Cores of a guest: what the root service's memory for a service has room for. */
+export const MOST_VCPUS = 32;
+
 /** Priorities: an exit is served before the guest goes on. */
 const VMM_PRIORITY = 200;
 const VCPU_PRIORITY = 100;
 /** Shares of the core, in microseconds: what the root service leaves. */
 const PERIOD = 100_000;
 const VMM_BUDGET = 50_000;
-const VCPU_BUDGET = 30_000;
+/**
+ * The VCPUs' together, each time. Several take turns in shorter periods: one that spins for what another one, without budget,
+ * holds does not spin for long.
+ */
+const VCPU_SHARE = 0.3;
+const vcpuPeriod = (cpus: number): number => (cpus === 1 ? PERIOD : PERIOD / 10);
 
 export interface SystemOptions {
   /** Bytes of the guest's memory, a multiple of 64 KiB. */
@@ -84,14 +92,9 @@ export class System {
   #error: unknown;
   readonly #loop = new HostLoop();
 
-  get cores(): readonly Core[] {
-    return [this.core];
-  }
-
   /** @throws BoardError when the host cannot give what the machine needs */
   constructor(options: SystemOptions) {
-    const { memory, cpus, output, input, second, keys, hooks = {} } = options;
-    if (cpus !== 1) throw new BoardError(`a guest of the microkernel has 1 core for now, not ${cpus}`);
+    const { memory, output, input, second, keys, hooks = {} } = options;
     const closed = (error: Error): void =>
       this.#finish({ reason: 'stopped', text: `the output cannot be written: ${error.message}` });
     this.console = new Console({ output, ...(input && { input }), ...(keys && { keys }), closed });
@@ -99,7 +102,7 @@ export class System {
     const counter = new RealCounter();
     this.board = new Board({
       tree: boardTree('virt'),
-      cpus,
+      cpus: 1,
       memory: memory + SERVICES_MEMORY,
       reserved: CORE_AREA + CORE_BYTES,
       counter,
@@ -140,6 +143,10 @@ export class System {
         },
       },
     });
+  }
+
+  get cores(): readonly Core[] {
+    return [this.core];
   }
 
   /** Runs until the guest or `stop` ends it. */
@@ -221,6 +228,8 @@ function vmmService(options: SystemOptions, tree: DeviceTree): ServiceDescriptio
     { slot: irq, kind: 'interrupt', intid, trigger: Trigger.LEVEL },
   ];
   const cores = Array.from({ length: cpus }, (_, n) => n);
+  const period = vcpuPeriod(cpus);
+  const budget = Math.floor((VCPU_SHARE * period) / cpus);
   return {
     name: 'vmm',
     program: vmmProgram({
@@ -250,7 +259,7 @@ function vmmService(options: SystemOptions, tree: DeviceTree): ServiceDescriptio
       { slot: VmmSlot.TIMER_IRQ, kind: 'interrupt', intid: VTIMER_INTID, trigger: Trigger.LEVEL },
       { slot: VmmSlot.PMU_IRQ, kind: 'interrupt', intid: PMU_INTID, trigger: Trigger.LEVEL },
       ...cores.map((n) => ({ slot: VmmSlot.VCPU + n, kind: 'vcpu' as const })),
-      ...cores.map((n) => ({ slot: VmmSlot.SHARE + n, kind: 'share' as const, budget: VCPU_BUDGET, period: PERIOD })),
+      ...cores.map((n) => ({ slot: VmmSlot.SHARE + n, kind: 'share' as const, budget, period })),
       { slot: VmmSlot.MEMORY, kind: 'memory', bytes: memory },
     ],
   };

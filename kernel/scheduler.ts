@@ -158,7 +158,8 @@ export function charge(k: Context, now: number): void {
 export function turnEnd(k: Context, thread: number, now: number): number {
   const sched = read32(k, thread + THREAD.SCHED);
   const remaining = read64(k, sched + SCHED.REMAINING);
-  const turn = remaining === 0 ? Math.ceil(k.processor.counterFrequency / 200) : remaining;
+  const contended = read32(k, thread + THREAD.QUEUE_NEXT) !== 0;
+  const turn = remaining === 0 ? Math.ceil(k.processor.counterFrequency / (contended ? 1000 : 200)) : remaining;
   return Math.min(now + turn, nextTimer(k));
 }
 

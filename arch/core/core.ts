@@ -621,7 +621,8 @@ export class Core implements Processor, CoreState, DomainMember {
   private waitFor(event: boolean): StopReason | undefined {
     this.updateTimers();
     if (this.linesDirty) this.updateLines();
-    if (pendingInterrupts(this, this.inputs) !== 0) {
+    // What is masked wakes from WFI only (DDI 0487, Wait for Event mechanism).
+    if (event ? interruptTarget(this, this.inputs) !== undefined : pendingInterrupts(this, this.inputs) !== 0) {
       this.advance();
       this.expire();
       return undefined;

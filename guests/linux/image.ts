@@ -329,9 +329,10 @@ function looksLikeCode(view: DataView): boolean {
     const word = view.getUint32(at, true);
     const op0 = (word >>> 25) & 15;
     if (op0 < 4) return false;
-    // BR, RET, ERET: where it goes on cannot be told.
+    // BR, RET, ERET: where it goes on cannot be told. HVC #0, SMC #0: nor whether it does.
     const masked = (word & 0xffff_fc1f) >>> 0;
     if (masked === 0xd61f_0000 || masked === 0xd65f_0000 || word === 0xd69f_03e0) return true;
+    if (word === 0xd400_0002 || word === 0xd400_0003) return true;
     // B
     at += word >>> 26 === 0b000101 ? ((word << 6) >> 6) * 4 : 4;
   }

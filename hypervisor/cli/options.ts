@@ -37,14 +37,6 @@ export function parseCpus(text: string): number {
   return Number(text);
 }
 
-/** The microkernel runs on one core. */
-export function parseGuestCpus(text: string): number {
-  const cpus = parseCpus(text);
-  if (cpus !== 1)
-    throw new UsageError(`--cpus ${text}: a guest of the microkernel has 1 core for now; only naxos bare has more`);
-  return cpus;
-}
-
 /** Text for the guest. What was not UTF-8 on the command line arrives here as U+FFFD: it would be other bytes there. */
 export function parseText(option: string): (text: string) => string {
   return (text) => {
@@ -100,11 +92,7 @@ export function addGuestOptions(command: Command, kinds: readonly TraceKind[] = 
         .argParser(parseMemory)
         .default(parseMemory('512M'), '512M'),
     )
-    .addOption(
-      new Option('--cpus <number>', boot ? 'cores: 1 for now' : 'cores')
-        .argParser(boot ? parseGuestCpus : parseCpus)
-        .default(1),
-    )
+    .addOption(new Option('--cpus <number>', 'cores').argParser(parseCpus).default(1))
     .addOption(new Option('--timeout <seconds>', 'end with status 124 after this time').argParser(parseTimeout))
     .option('--no-reboot', 'end when the guest resets the machine')
     .option(

@@ -137,6 +137,17 @@ describe('the cores of a domain', () => {
     expect(run(second, RAM + 0x100)).toBe(0);
   });
 
+  it.each([
+    ['WFE', 'wfe', 14n, 0],
+    ['WFI', 'wfi', 13n, 1],
+  ])('%s: what a masked interrupt that is pending does to its trap', (_name, instruction, bit, expected) => {
+    const [core] = cores as [Core];
+    write(RAM, `mov x0, #0\n ${instruction}\n mov x0, #1\n hvc #0`);
+    // HCR_EL2: the trap; IMO and VI.
+    core.i64[(core.frame + SR.HCR_EL2) >>> 3]! |= (1n << bit) | (1n << 4n) | (1n << 7n);
+    expect(run(core, RAM)).toBe(expected);
+  });
+
   it('lose an exclusive reservation to what another one writes', () => {
     write(RAM, 'ldxr x0, [x1]\n hvc #0');
     write(RAM + 0x100, 'add x2, x2, #1\n stxr w0, x2, [x1]\n hvc #0');

@@ -175,6 +175,7 @@ describe('a file without a header', () => {
   it.each([
     ['that branches over data and loops', code(0x14000003, 0, 0, NOP, 0x17ffffff)],
     ['that returns at once', code(0xd65f03c0)],
+    ['that ends with a call of the firmware', code(NOP, 0xd4000002)],
     ['of 70 plain instructions', code(...Array<number>(70).fill(NOP))],
   ])('%s is a flat binary at 0x80000', (_, bytes) => {
     expect(parse(bytes)).toMatchObject({ kind: 'flat', textOffset: 0x80000, imageSize: bytes.length, entryOffset: 0 });
