@@ -123,8 +123,12 @@ describe('an absurd machine is refused:', () => {
       expectRefusal(await request([verb, '--kernel', hello, `--memory=${size}`]), /memory/i);
   });
 
-  it.each(['0', '-1', '1.5', 'x', '1000000'])('--cpus %s', async (cpus) => {
+  it.each(['0', '-1', '1.5', 'x'])('--cpus %s', async (cpus) => {
     expectRefusal(await request(['boot', '--kernel', hello, `--cpus=${cpus}`]), /--cpus/);
+  });
+
+  it.each(['33', '1000000'])('--cpus %s of a guest', async (cpus) => {
+    expectRefusal(await request(['boot', '--kernel', hello, '--cpus', cpus]), /32 cores at most/);
   });
 
   it.each([
