@@ -42,7 +42,7 @@ describe('board/virt/virt.dts', () => {
     expect(tree.interrupts(uart)).toEqual([{ controller: gic, specifier: [0, 1, 4] }]);
     expect(tree.reference(uart, 'clocks')?.u32('clock-frequency')).toBe(24_000_000);
     const ppis = tree.interrupts(tree.find('/timer')!).map(({ specifier }) => specifier[1]);
-    expect(ppis).toEqual([13, 14, 11, 10]);
+    expect(ppis).toEqual([13, 14, 11, 10, 12]);
     expect(tree.find('/memory')!.reg()[0]?.address).toBe(0x40000000);
   });
 
@@ -54,7 +54,10 @@ describe('board/virt/virt.dts', () => {
       const other = theirs.find(path)!;
       for (const property of node.properties.keys()) {
         if (['compatible', 'phandle', 'clocks', 'enable-method'].includes(property)) continue;
-        expect(node.get(property), `${path} ${property}`).toEqual(other.get(property));
+        // QEMU has the EL2 virtual timer's interrupt since 9.1.
+        const value =
+          property === 'interrupts' ? node.get(property)?.subarray(0, other.get(property)?.length) : node.get(property);
+        expect(value, `${path} ${property}`).toEqual(other.get(property));
       }
       expect(other.compatible, path).toEqual(expect.arrayContaining(node.compatible));
     }
