@@ -1,14 +1,14 @@
-import { EXIT, MISS, type Context } from '../a64/region-abi.ts';
-import type { MmioDevice, PhysicalBus, SystemCounter } from '../bus.ts';
+import { EXIT, type Context } from '../a64/region-abi.ts';
+import type { PhysicalBus, SystemCounter } from '../bus.ts';
 import type { CpuInterface } from '../gic/cpu-interface.ts';
 import { GIC_OK, GicRegisters } from '../gic/system-registers.ts';
-import { accessSyndrome, elementSize } from './access-syndrome.ts';
+import { abortAt, abortTarget, FSC_EXTERNAL, hostOf } from './aborts.ts';
 import type { CodeCache } from './code-cache.ts';
+import { DataPath, type AccessingCore } from './data-path.ts';
 import { Debug } from './debug.ts';
 import { Domain, type DomainMember } from './domain.ts';
 import {
   branchAddressHigh,
-  dataAbort,
   exceptionInstruction,
   exceptionReturn,
   illegalState,
@@ -18,9 +18,7 @@ import {
   pcAlignment,
   pendingInterrupts,
   routeExternal,
-  routeSync,
   serror,
-  spAlignment,
   synchronizeErrors,
   takeException,
   undefinedInstruction,
@@ -29,16 +27,16 @@ import {
 } from './exception.ts';
 import { F, FRAME_SIZE, PSTATE } from './frame.ts';
 import { FP_HELPERS } from './helpers.ts';
-import { ACCESS, currentAsid, currentVmid, FSC, Mmu } from './mmu.ts';
+import { ACCESS, currentAsid, currentVmid, Mmu } from './mmu.ts';
 import { countEvent, countPassed, EVENT, pmuOutput, pmuRuns, untilOverflow } from './pmu.ts';
 import type { Processor, StopReason, Vector } from './processor.ts';
 import type { RuntimeExports, RuntimeHost } from './runtime.ts';
-import type { CoreState, TlbScope } from './state.ts';
+import type { TlbScope } from './state.ts';
 import { HCR, SCTLR } from './sysreg-bits.ts';
 import { fpTrap, wfxTrap } from './sysreg-traps.ts';
 import { readSysreg, resetSysregs, SR, systemInstruction, writePstateField, writeSysreg } from './sysreg.ts';
 import { nextTimerTicks, TIMER, timerOutputs } from './timer.ts';
-import { PAGES, SLOT_BYTES, Slots, SLOTS, type Slot } from './tlb.ts';
+import { PAGES, SLOT_BYTES, Slots, SLOTS } from './tlb.ts';
 
 interface ControlState {
   sctlr: number;
@@ -50,9 +48,6 @@ interface ControlState {
   /** All of them. */
   name?: string;
 }
-
-/** Pages that are entered into the TLB ahead of one, where memory is walked through. */
-const RUN = 7;
 
 /** Machine memory that a core needs for itself: its bare-mode frame, TLBs and jump caches. */
 export const CORE_BYTES = (FRAME_SIZE + SLOTS * SLOT_BYTES + 0xffff) & ~0xffff;
@@ -82,10 +77,6 @@ const EXCEPTION_COST = 100;
 /** The same for IC IALLU, which compares all translated code with memory. */
 const COMPARE_COST = 20_000;
 
-/** Fault status codes that the core itself finds. */
-const FSC_EXTERNAL = 0x10;
-const FSC_UNSUPPORTED_ATOMIC = 0x35;
-
 export interface CoreOptions {
   readonly bus: PhysicalBus;
   readonly index: number;
@@ -102,13 +93,6 @@ export interface CoreOptions {
   readonly firmware?: (core: Core, conduit: 'smc' | 'hvc') => boolean;
 }
 
-/** Two words and the bigint that they make. */
-const WORDS = new Uint32Array(2);
-const BIGINT = new BigUint64Array(WORDS.buffer);
-
-/** Whether a miss is DC ZVA's. */
-const isZva = (info: number): boolean => (info & (MISS.zva | MISS.atomic)) === MISS.zva;
-
 /** What happened in a core, for `--stats`. */
 export interface CoreStats {
   tlbMisses: number;
@@ -118,7 +102,7 @@ export interface CoreStats {
 }
 
 /** One processor core: runs frames by translating what they reach. */
-export class Core implements Processor, CoreState, DomainMember {
+export class Core implements Processor, AccessingCore, DomainMember {
   readonly bus: PhysicalBus;
   readonly index: number;
   readonly u8: Uint8Array;
@@ -141,14 +125,13 @@ export class Core implements Processor, CoreState, DomainMember {
   private readonly firmware: CoreOptions['firmware'];
   private readonly gic: GicRegisters | undefined;
   private readonly slots: Slots;
+  private readonly data: DataPath;
   /** What `controls` has found last. */
   private controlState: ControlState = { sctlr: 0, tcr: 0, tcrHi: 0, hcr: 0, hcrHi: 0, watching: '' };
   private readonly domain: Domain;
   /** The domain's. */
   readonly code: CodeCache;
   private readonly runtime: RuntimeExports;
-  private slot: Slot;
-  private unprivilegedSlot: Slot;
   private contextDirty = true;
   /** SPSR_EL2 of the last exception to a hosted EL2, while `contextDirty` is false. */
   private leftPstate = 0;
@@ -171,24 +154,11 @@ export class Core implements Processor, CoreState, DomainMember {
   /** Retired instructions at which `run` has to come back. */
   private end = 0;
   // What translated code left for the dispatcher.
-  private trap: Trap | undefined;
-  private correction = 0;
   private exitKind = -1;
   private exitOperand = 0;
   /** Instructions are looked at one by one: the next one's word, and whether it has been entered. */
   private singleWord = 0;
   private singleEntered = false;
-  // A write that stands in the bounce buffer.
-  private bounceDevice: { device: MmioDevice; offset: number } | undefined;
-  private bounceFirst = 0;
-  private bounceSecond = 0;
-  // The data access being made: its address and size, and whether it might be found unaligned.
-  private accessLo = 0;
-  private accessSize = 0;
-  private uneven = false;
-  /** SCTLR_ELx.A; and whether the TLB may hold Device memory, as all code checks alignment. */
-  private alignmentChecked = false;
-  private holdsDevice = false;
 
   constructor(options: CoreOptions) {
     const { bus } = options;
@@ -205,11 +175,11 @@ export class Core implements Processor, CoreState, DomainMember {
     this.ownFrame = options.area;
     this.frame = options.area;
     this.slots = new Slots(this.i32, options.area + FRAME_SIZE);
-    this.slot = this.unprivilegedSlot = this.slots.all[0]!;
+    this.data = new DataPath(this, this.debug, this.slots.all[0]!);
     this.host = {
-      readMiss: (frame, info) => this.readMiss(frame, info),
-      writeMiss: (frame, info) => this.writeMiss(frame, info),
-      commit: (frame) => this.commit(frame),
+      readMiss: (frame, info) => this.data.readMiss(frame, info),
+      writeMiss: (frame, info) => this.data.writeMiss(frame, info),
+      commit: (frame) => this.data.commit(frame),
       resolve: (frame) => this.lookUp(this.i32[(frame + F.ARG0 + 4) >>> 2]!, this.i32[(frame + F.ARG0) >>> 2]!),
       exit: (_frame, kind, operand) => this.exit(kind, operand),
       helper: (frame, id, argument) => FP_HELPERS[id]!(this.i32, this.u8, frame, argument),
@@ -383,10 +353,10 @@ export class Core implements Processor, CoreState, DomainMember {
       }
       this.exitKind = -1;
       runtime.enter(frame);
-      if (this.trap !== undefined) {
-        const { trap } = this;
-        this.trap = undefined;
-        if (this.correction !== 0) this.retire(-this.correction);
+      if (this.data.trap !== undefined) {
+        const { trap } = this.data;
+        this.data.trap = undefined;
+        if (this.data.correction !== 0) this.retire(-this.data.correction);
         if (this.takeTrap(trap)) return 'el2';
       } else if (this.exitKind >= 0) {
         const stop = this.serveExit(this.exitKind, this.exitOperand);
@@ -465,9 +435,9 @@ export class Core implements Processor, CoreState, DomainMember {
     const el = this.el;
     if (!this.mmu.translate(this, hi, lo, ACCESS.FETCH, el)) {
       const { fault } = this.mmu;
-      const target = this.abortTarget();
+      const target = abortTarget(this);
       const esr = instructionAbort(this, target, { fsc: fault.fsc, s1ptw: fault.s1ptw });
-      return this.takeTrap(this.abort(target, esr, hi, lo));
+      return this.takeTrap(abortAt(this, target, esr, hi, lo));
     }
     if (this.illegal) return this.takeTrap(this.debug.breakpoint(this) ?? illegalState(this));
     // Mapped, but there is no RAM to execute.
@@ -475,23 +445,7 @@ export class Core implements Processor, CoreState, DomainMember {
     return this.takeTrap({ target, esr: instructionAbort(this, target, { fsc: FSC_EXTERNAL }), far: this.pc });
   }
 
-  /** Where the translation fault that the MMU describes goes. */
-  private abortTarget(): 1 | 2 {
-    const { fault } = this.mmu;
-    if (fault.stage2) return 2;
-    return (fault.fsc & 0x3c) === FSC.EXTERNAL_ON_WALK ? routeExternal(this) : routeSync(this);
-  }
-
-  private abort(target: 1 | 2, esr: number, vaHi: number, vaLo: number): Trap {
-    WORDS[0] = vaLo;
-    WORDS[1] = vaHi;
-    const far = BIGINT[0]!;
-    const { fault } = this.mmu;
-    if (!fault.stage2) return { target, esr, far };
-    return { target, esr, far, hpfar: BigInt(Math.floor(fault.ipa / 4096) * 16) };
-  }
-
-  private get el(): 0 | 1 | 2 {
+  get el(): 0 | 1 | 2 {
     return ((this.i32[(this.frame + F.PSTATE) >>> 2]! >> PSTATE.EL_SHIFT) & 3) as 0 | 1 | 2;
   }
 
@@ -591,8 +545,8 @@ export class Core implements Processor, CoreState, DomainMember {
         return 1;
     }
     if (trap !== undefined) {
-      this.trap = trap;
-      this.correction = 0;
+      this.data.trap = trap;
+      this.data.correction = 0;
       return 1;
     }
     if (!this.mustLeave()) return 0;
@@ -634,7 +588,7 @@ export class Core implements Processor, CoreState, DomainMember {
     return event ? 'yield' : 'wfi';
   }
 
-  private wordAtPc(): number {
+  wordAtPc(): number {
     const at = (this.frame + F.PC) >>> 2;
     const host = this.fetchHost(this.i32[at + 1]!, this.i32[at]!);
     return host === 0 ? 0 : this.i32[host >>> 2]! >>> 0;
@@ -668,15 +622,15 @@ export class Core implements Processor, CoreState, DomainMember {
     }
     const sctlr = i32[(frame + (regime === 2 ? SR.SCTLR_EL2 : SR.SCTLR_EL1)) >>> 2]!;
     const flat = (sctlr & 1) === 0 || (regime === 1 && (hcr & ((1 << HCR.TGE) | (1 << HCR.DC))) !== 0);
-    this.alignmentChecked = (sctlr & (1 << SCTLR.A)) !== 0;
+    this.data.alignmentChecked = (sctlr & (1 << SCTLR.A)) !== 0;
     // With stage 1 off data are Device memory, unless HCR_EL2.DC says otherwise.
-    this.holdsDevice = this.alignmentChecked || (flat && (regime === 2 || (hcr & (1 << HCR.DC)) === 0));
+    this.data.holdsDevice = this.data.alignmentChecked || (flat && (regime === 2 || (hcr & (1 << HCR.DC)) === 0));
     const context: Context = {
       el,
       fpTrap: fpTrap(this) !== undefined,
       e2h: el === 2 && e2h,
       stackSelected: (pstate & PSTATE.SP) !== 0,
-      aligned: this.holdsDevice,
+      aligned: this.data.holdsDevice,
       stackAligned: (sctlr & (1 << (el === 0 ? SCTLR.SA0 : SCTLR.SA))) !== 0,
       single: this.debug.single,
       debugMasked: this.debug.masked,
@@ -687,20 +641,20 @@ export class Core implements Processor, CoreState, DomainMember {
       slot.context = number;
     }
     if (el !== 0 && (pstate & PSTATE.PAN) !== 0 && slot.hasUser) slot.flush();
-    this.slot = slot;
+    this.data.slot = slot;
     this.context = number;
-    this.unprivilegedSlot = slot;
+    this.data.unprivilegedSlot = slot;
     if (el === 1 || (el === 2 && host)) {
       const unprivileged = (pstate & PSTATE.UAO) !== 0 ? slot : this.slots.get({ el: 0, regime, asid, vmid, vcpu });
       if (unprivileged !== slot && unprivileged.controls !== controls) {
         unprivileged.flush();
         unprivileged.controls = controls;
       }
-      this.unprivilegedSlot = unprivileged;
+      this.data.unprivilegedSlot = unprivileged;
     }
     i32[(frame + F.TLB) >>> 2] = slot.tlb;
     i32[(frame + F.JUMP_CACHE) >>> 2] = slot.jumps;
-    i32[(frame + F.TLB_UNPRIV) >>> 2] = this.unprivilegedSlot.tlb;
+    i32[(frame + F.TLB_UNPRIV) >>> 2] = this.data.unprivilegedSlot.tlb;
   }
 
   /** The control registers that entries of a regime depend on, without those that a guest invalidates for itself. */
@@ -740,7 +694,7 @@ export class Core implements Processor, CoreState, DomainMember {
         // An ASID's entries are the non-global ones, and those of a slot belong to the ASID that it was used with last.
         if (scope.asid !== undefined && !(slot.hasLocal && slot.asid === scope.asid)) continue;
         slot.flush();
-        if (slot === this.slot) this.unwind = true;
+        if (slot === this.data.slot) this.unwind = true;
         continue;
       }
       if (scope.asid !== undefined && slot.el === 0 && slot.asid !== scope.asid && scope.global !== true) {
@@ -748,7 +702,7 @@ export class Core implements Processor, CoreState, DomainMember {
         if (va.length > 0 && va.start >= 0) continue;
       }
       const code = slot.flushPages((va.start | 0) >>> 12, Math.min(Math.ceil(va.length / 4096), PAGES));
-      if (code && slot === this.slot) this.unwind = true;
+      if (code && slot === this.data.slot) this.unwind = true;
     }
   }
 
@@ -843,6 +797,13 @@ export class Core implements Processor, CoreState, DomainMember {
       (lines & 8 ? INTERRUPT.VFIQ : 0);
   }
 
+  /** What an access to a device has made pending waits from now on: translated code looks where interrupts are let in. */
+  noteInterrupts(): void {
+    if (!this.linesDirty) return;
+    this.updateLines();
+    this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = pendingInterrupts(this, this.inputs);
+  }
+
   interruptInputs(): number {
     if (this.timersDirty) this.updateTimers();
     if (this.linesDirty) this.updateLines();
@@ -883,12 +844,7 @@ export class Core implements Processor, CoreState, DomainMember {
   /** Host address of the instruction at a virtual address, or 0 when it cannot be fetched. */
   private fetchHost(hi: number, lo: number): number {
     if (lo & 3 || !this.mmu.translate(this, hi, lo, ACCESS.FETCH, this.el)) return 0;
-    return this.hostOf(this.mmu.pa, 4);
-  }
-
-  private hostOf(pa: number, size: number): number {
-    const { ram } = this.bus;
-    return pa >= ram.base && pa + size <= ram.base + ram.size ? pa - ram.base + ram.host : 0;
+    return hostOf(this.bus, this.mmu.pa, 4);
   }
 
   /** The high half of an address that control goes to, without a tag. */
@@ -909,7 +865,7 @@ export class Core implements Processor, CoreState, DomainMember {
 
   /** Finds or makes the region at an address and enters it into the jump cache; 0 when it cannot be fetched. */
   private resolve(hi: number, lo: number): number {
-    const { slot } = this;
+    const { slot } = this.data;
     const known = slot.findJump(hi, lo);
     if (known >= 0) return known;
     const host = this.fetchHost(hi, lo);
@@ -924,254 +880,15 @@ export class Core implements Processor, CoreState, DomainMember {
     return index;
   }
 
-  // ------------------------------------------------------------------ data
-
-  private dataFault(info: number, write: boolean, hi: number, lo: number, fsc: number): 0 {
-    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
-    const { fault } = this.mmu;
-    fault.stage2 = false;
-    const target = fsc === FSC_EXTERNAL ? routeExternal(this) : routeSync(this);
-    const esr = dataAbort(this, target, { fsc, write, external: false });
-    this.trap = this.abort(target, esr, hi, lo);
-    return 0;
-  }
-
-  private translationFault(info: number, hi: number, lo: number): 0 {
-    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
-    const { fault } = this.mmu;
-    const target = this.abortTarget();
-    // Nor is there one of an external abort, with FEAT_RAS.
-    const described = fault.stage2 && !fault.s1ptw && (fault.fsc & 0x3c) !== FSC.EXTERNAL_ON_WALK;
-    const syndrome = described ? accessSyndrome(this.wordAtPc0()) : undefined;
-    const esr = dataAbort(this, target, { fsc: fault.fsc, write: fault.wnr, s1ptw: fault.s1ptw, syndrome });
-    this.trap = this.abort(target, esr, hi, lo);
-    return 0;
-  }
-
-  /** The faulting instruction's word; keeps the fault's description. */
-  private wordAtPc0(): number {
-    const { fault } = this.mmu;
-    const { fsc, stage2, s1ptw, ipaHi, ipaLo, wnr } = fault;
-    const word = this.wordAtPc();
-    fault.fsc = fsc;
-    fault.stage2 = stage2;
-    fault.s1ptw = s1ptw;
-    fault.ipaHi = ipaHi;
-    fault.ipaLo = ipaLo;
-    fault.wnr = wnr;
-    return word;
-  }
-
-  /** Translates a page's part of an access; the host address in RAM, 0 on a fault, -1 for a device (`bounceDevice`). */
-  private access(info: number, kind: number, hi: number, lo: number, size: number): number {
-    this.stats.tlbMisses++;
-    const { mmu } = this;
-    const unprivileged = (info & MISS.unprivileged) !== 0;
-    if (unprivileged) kind |= ACCESS.UNPRIV;
-    if (this.uneven && this.unaligned(info)) kind |= ACCESS.UNALIGNED;
-    const done = mmu.translate(this, hi, lo, kind, this.el);
-    if (!done) return this.translationFault(info, hi, lo);
-    const { pa } = mmu;
-    const host = this.hostOf(pa, size);
-    if (host === 0) {
-      this.bounceDevice = this.bus.device(pa);
-      if (this.bounceDevice === undefined)
-        return this.dataFault(info, (kind & ACCESS.WRITE) !== 0, hi, lo, FSC_EXTERNAL);
-      return -1;
-    }
-    const slot = unprivileged ? this.unprivilegedSlot : this.slot;
-    if (!mmu.global) slot.hasLocal = true;
-    if (mmu.userAccessible) slot.hasUser = true;
-    if ((!mmu.device || this.holdsDevice) && !this.debug.watchesPage(this, hi, lo)) this.fillTlb(slot, hi, lo, host);
-    return host;
-  }
-
-  /**
-   * Enters what has been translated, and where memory is walked through from page to page, the next pages as well: a TLB may
-   * hold any translation before it is used.
-   */
-  private fillTlb(slot: Slot, hi: number, lo: number, host: number): void {
-    const { mmu } = this;
-    const writable = mmu.writable && mmu.readable;
-    const pageHost = host & ~0xfff;
-    slot.fill(hi, lo, pageHost, mmu.readable, writable, mmu.blockShift);
-    if (!slot.hasPage((lo >>> 12) - 1) || this.debug.watching !== '') return;
-    const { ram } = this.bus;
-    const count = Math.min(RUN, 0xfffff - (lo >>> 12));
-    for (let n = 1; n <= count; n++) {
-      const next = pageHost + mmu.distance(this, n);
-      if (!(next >= ram.host && next < ram.host + ram.size)) return;
-      slot.fill(hi, lo + n * 0x1000, next, mmu.readable, writable, mmu.blockShift);
-    }
-  }
-
-  /** Whether the access is not aligned to its elements. May translate the instruction's address. */
-  private unaligned(info: number): boolean {
-    const { accessLo, accessSize } = this;
-    return isZva(info) || (accessLo & (elementSize(this.wordAtPc(), accessSize) - 1)) !== 0;
-  }
-
-  /** What is checked of an access before its address is translated; false with an exception noted. */
-  private checkAlignment(frame: number, info: number, write: boolean, hi: number, lo: number, size: number): boolean {
-    this.accessLo = lo;
-    this.accessSize = size;
-    this.uneven = (lo & (size - 1)) !== 0 || (size & (size - 1)) !== 0 || isZva(info);
-    if (info & MISS.stack && this.i32[(frame + F.SP) >>> 2]! & 15) {
-      this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
-      this.trap = spAlignment(this);
-      return false;
-    }
-    if (!this.uneven || isZva(info)) return true;
-    if ((info & MISS.aligned) === 0 && !(this.alignmentChecked && this.unaligned(info))) return true;
-    this.dataFault(info, write, hi, lo, FSC.ALIGNMENT);
-    return false;
-  }
-
-  /** Whether a watchpoint stops the access, whose translation has succeeded. */
-  private watched(info: number, hi: number, lo: number, size: number, reads: boolean, writes: boolean): boolean {
-    if (this.debug.watching === '') return false;
-    const unprivileged = (info & MISS.unprivileged) !== 0 && this.unprivilegedSlot !== this.slot;
-    const trap = this.debug.watchpoint(this, hi, lo, size, { reads, writes, unprivileged });
-    if (trap === undefined) return false;
-    this.correction = (info >> MISS.correctionShift) & MISS.correctionMask;
-    this.trap = trap;
-    return true;
+  readable(hi: number, lo: number): number {
+    return this.data.slot.hostOf(hi, lo, false);
   }
 
   /** The watchpoint exception of DC IVAC, which invalidates the cache line at an address. */
-  readable(hi: number, lo: number): number {
-    return this.slot.hostOf(hi, lo, false);
-  }
-
   invalidationWatched(va: bigint): Trap | undefined {
     if (this.debug.watching === '') return undefined;
     const hi = Number(BigInt.asIntN(32, va >> 32n));
     const lo = Number(BigInt.asIntN(32, va)) & -CACHE_LINE;
     return this.debug.watchpoint(this, hi, lo, CACHE_LINE, { reads: false, writes: true, maintenance: true });
-  }
-
-  private readMiss(frame: number, info: number): number {
-    const { i32 } = this;
-    const lo = i32[(frame + F.ARG0) >>> 2]!;
-    const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
-    const size = info & MISS.sizeMask;
-    if (!this.checkAlignment(frame, info, false, hi, lo, size)) return 0;
-    const bounce = frame + F.BOUNCE;
-    const first = 0x1000 - (lo & 0xfff);
-    if (size > first) {
-      // Across a page: both halves are translated before anything is read.
-      const a = this.part(info, ACCESS.READ, hi, lo, first);
-      if (a === 0) return 0;
-      const next = lo + first;
-      const b = this.part(info, ACCESS.READ, next === 0 || (next | 0) === 0 ? hi + 1 : hi, next | 0, size - first);
-      if (b === 0 || this.watched(info, hi, lo, size, true, false)) return 0;
-      this.u8.copyWithin(bounce, a, a + first);
-      this.u8.copyWithin(bounce + first, b, b + size - first);
-      return bounce;
-    }
-    const host = this.access(info, ACCESS.READ, hi, lo, size);
-    if (host !== 0 && this.watched(info, hi, lo, size, true, false)) return 0;
-    if (host >= 0) return host;
-    return this.deviceRead(info, hi, lo, size, bounce) ? bounce : 0;
-  }
-
-  /** A half of an access across pages; only RAM can be accessed so. */
-  private part(info: number, kind: number, hi: number, lo: number, size: number): number {
-    // The TLB's entries forbid nothing to an access that is not aligned, unless they may be of Device memory.
-    if (!this.holdsDevice) {
-      const slot = (info & MISS.unprivileged) !== 0 ? this.unprivilegedSlot : this.slot;
-      const known = slot.hostOf(hi, lo, kind !== ACCESS.READ);
-      if (known !== 0) return known;
-    }
-    const host = this.access(info, kind, hi, lo, size);
-    if (host < 0) return this.dataFault(info, kind !== ACCESS.READ, hi, lo, FSC.ALIGNMENT);
-    return host;
-  }
-
-  private deviceRead(info: number, hi: number, lo: number, size: number, to: number): boolean {
-    if (lo & (Math.min(size, 4) - 1)) {
-      this.dataFault(info, false, hi, lo, FSC.ALIGNMENT);
-      return false;
-    }
-    this.stats.mmio++;
-    const { device, offset } = this.bounceDevice!;
-    const unit = size < 4 ? (size as 1 | 2) : 4;
-    this.i32[to >>> 2] = 0;
-    for (let n = 0; n < size; n += unit) {
-      const value = device.read(offset + n, unit);
-      if (unit === 4) this.i32[(to + n) >>> 2] = value;
-      else {
-        this.u8[to + n] = value;
-        if (unit === 2) this.u8[to + n + 1] = value >> 8;
-      }
-    }
-    this.noteInterrupts();
-    return true;
-  }
-
-  /** What an access to a device has made pending waits from now on: translated code looks where interrupts are let in. */
-  private noteInterrupts(): void {
-    if (!this.linesDirty) return;
-    this.updateLines();
-    this.i32[(this.frame + F.IRQ_PENDING) >>> 2] = pendingInterrupts(this, this.inputs);
-  }
-
-  private writeMiss(frame: number, info: number): number {
-    const { i32 } = this;
-    const lo = i32[(frame + F.ARG0) >>> 2]!;
-    const hi = i32[(frame + F.ARG0 + 4) >>> 2]!;
-    const size = info & MISS.sizeMask;
-    const atomic = (info & MISS.atomic) !== 0;
-    // A fault of an atomic access counts as a read's where a read would have it too (ESR_ELx.WnR).
-    const readsToo = atomic && (info & MISS.exclusive) === 0;
-    const kind = readsToo ? ACCESS.WRITE | ACCESS.ATOMIC : ACCESS.WRITE;
-    i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
-    if (!this.checkAlignment(frame, info, !readsToo, hi, lo, size)) return 0;
-    const bounce = frame + F.BOUNCE;
-    const first = 0x1000 - (lo & 0xfff);
-    if (size > first) {
-      const a = this.part(info, kind, hi, lo, first);
-      if (a === 0) return 0;
-      const next = (lo + first) | 0;
-      const b = this.part(info, kind, next === 0 ? hi + 1 : hi, next, size - first);
-      if (b === 0 || this.watched(info, hi, lo, size, readsToo, true)) return 0;
-      this.bounceDevice = undefined;
-      this.bounceFirst = a;
-      this.bounceSecond = b;
-      i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;
-      return bounce;
-    }
-    const host = this.access(info, kind, hi, lo, size);
-    if (host !== 0 && this.watched(info, hi, lo, size, readsToo, true)) return 0;
-    if (host >= 0) return host;
-    if (atomic) return this.dataFault(info, !readsToo, hi, lo, FSC_UNSUPPORTED_ATOMIC);
-    if (lo & (Math.min(size, 4) - 1) || isZva(info)) return this.dataFault(info, true, hi, lo, FSC.ALIGNMENT);
-    i32[(frame + F.BOUNCE_ADDRESS) >>> 2] = lo;
-    i32[(frame + F.BOUNCE_SIZE) >>> 2] = size;
-    return bounce;
-  }
-
-  private commit(frame: number): number {
-    const { i32, u8 } = this;
-    const size = i32[(frame + F.BOUNCE_SIZE) >>> 2]!;
-    if (size === 0) return 0;
-    i32[(frame + F.BOUNCE_SIZE) >>> 2] = 0;
-    const bounce = frame + F.BOUNCE;
-    if (this.bounceDevice === undefined) {
-      const first = 0x1000 - (this.bounceFirst & 0xfff);
-      u8.copyWithin(this.bounceFirst, bounce, bounce + first);
-      u8.copyWithin(this.bounceSecond, bounce + first, bounce + size);
-      return 0;
-    }
-    this.stats.mmio++;
-    const { device, offset } = this.bounceDevice;
-    const unit = size < 4 ? (size as 1 | 2) : 4;
-    for (let n = 0; n < size; n += unit) {
-      const at = bounce + n;
-      const value = unit === 4 ? i32[at >>> 2]! >>> 0 : unit === 2 ? u8[at]! | (u8[at + 1]! << 8) : u8[at]!;
-      device.write(offset + n, unit, value);
-    }
-    this.noteInterrupts();
-    return 0;
   }
 }
