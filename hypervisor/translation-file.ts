@@ -28,6 +28,8 @@ const FILES = 8;
 const WORTH = 1 / 32;
 /** Times that the clock has to find a region running for its machine code to be kept. */
 const HOT_SAMPLES = 2;
+/** Permissions of a file. */
+const OWN_MODE = 0o600;
 /** Longest time, in ms, that a run's end may take to have machine code made for the next one. */
 const OPTIMIZE_MS = 1500;
 
@@ -63,13 +65,19 @@ function readContent(file: Uint8Array<ArrayBuffer>): Content | undefined {
 }
 
 function writeContent(path: string, parts: readonly Uint8Array[]): void {
-  writeFileSync(path, new Uint8Array());
+  writeFileSync(path, new Uint8Array(), { mode: OWN_MODE });
   let sum = 0;
   for (const part of parts) {
     appendFileSync(path, part);
     sum = zlib.crc32(part, sum);
   }
   appendFileSync(path, word(sum));
+}
+
+/** Machine code runs as it is: it is taken only from a file that is ours, and that nobody else may write. */
+function isOurs(path: string): boolean {
+  const { uid, mode } = statSync(path);
+  return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
 }
 
 /**
@@ -121,7 +129,8 @@ export class TranslationFile {
       const content = readContent(readFileSync(this.#path));
       const store = content && TranslationStore.parse(content.store);
       if (content !== undefined && store !== undefined) {
-        module = code.load(store, readMachineCode(content.machineCode, store.module));
+        const machineCode = isOurs(this.#path) ? readMachineCode(content.machineCode, store.module) : undefined;
+        module = code.load(store, machineCode);
         this.#known = store.count;
       }
     } catch {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { assembleProgram } from '../../arch/a64/assemble.ts';
 import { Core, CORE_BYTES } from '../../arch/core/core.ts';
 import { TranslationStore } from '../../arch/core/translation-store.ts';
@@ -94,6 +94,20 @@ test('of what was hot there is machine code in the file, and the next run is the
   expect(size() > 0).toBe(ENGINE_KNOWN);
   const next = (await runWithFile(10)).code;
   expect(next.stats.regions).toBe(0);
+});
+
+test('machine code that somebody else may have written is not taken', async () => {
+  await runWithFile(200_000);
+  const path = paths()[0]!;
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  const takes = (mode: number): boolean => {
+    chmodSync(path, mode);
+    const { code } = makeCore();
+    const load = vi.spyOn(code, 'load');
+    new TranslationFile(KERNEL).attach(code);
+    return load.mock.calls[0]![1] !== undefined;
+  };
+  expect([0o600, 0o644, 0o620, 0o602].map(takes)).toEqual([ENGINE_KNOWN, ENGINE_KNOWN, false, false]);
 });
 
 test('the worker that compiles ahead calls every kept function and ends', async () => {
