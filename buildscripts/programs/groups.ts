@@ -45,3 +45,11 @@ export const GROUPS: readonly Group[] = [
   { name: 'nodejs', packages: ['nodejs'], memory: 1536 },
   { name: 'luajit', packages: ['luajit'], memory: 512 },
 ];
+
+/** What a bare machine at EL2 runs: Linux as a host of KVM, and in it a machine of QEMU's. */
+export const KVM: Group = {
+  name: 'kvm',
+  packages: ['qemu-system-arm'],
+  only: ['usr/bin/qemu-system-aarch64'],
+  memory: 768,
+};

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeCpio } from '../../guests/linux/cpio.ts';
+import { writeCpio, type CpioEntry } from '../../guests/linux/cpio.ts';
 import { ExecStream } from '../../guests/linux/exec-stream.ts';
 import { withBootRequest } from '../../guests/linux/initramfs.ts';
 import type { Group } from './groups.ts';
@@ -46,11 +46,13 @@ export interface Job {
   variables: string;
   /** Seconds. */
   limit: number;
+  /** What the guest has besides the tree. */
+  files?: readonly CpioEntry[];
 }
 
 /** Runs a script in the guest. @param flags more options @param verb with or without the microkernel */
 export async function runOnNaxos(
-  { group, tree, script, variables, limit }: Job,
+  { group, tree, script, variables, limit, files = [] }: Job,
   flags: readonly string[] = [],
   verb: 'boot' | 'bare' = 'boot',
 ): Promise<Result> {
@@ -60,6 +62,7 @@ export async function runOnNaxos(
     const tests = writeCpio([
       { kind: 'dir', path: 'test' },
       { kind: 'file', path: `test/${script}`, data: readFileSync(join(SCRIPTS, script)) },
+      ...files,
     ]);
     // A host that is busy with something else is no fault of the guest's.
     const quiet = 'echo 0 >/proc/sys/kernel/watchdog';
