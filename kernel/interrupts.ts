@@ -152,6 +152,13 @@ export function deactivate(k: Context, intid: number): void {
   k.processor.gicWrite(ICC.DIR, BigInt(intid));
 }
 
+/** Deactivates an interrupt for a VCPU: of one of its own, the state that the GIC holds while it has the core. */
+export function deactivateFor(k: Context, vcpu: number, intid: number): void {
+  if (!isVcpus(intid) || read32(k, k.core + CORE.VCPU) === vcpu) return deactivate(k, intid);
+  const kept = vcpu + VCPU.PPIS_ACTIVE;
+  write32(k, kept, read32(k, kept) & ~(1 << intid));
+}
+
 /** Whether one of this core's private interrupts was taken and is not deactivated. */
 export function isActive(k: Context, intid: number): boolean {
   return ((mmioRead(k, bank(k, intid) + BANK.ISACTIVER) >>> intid) & 1) !== 0;

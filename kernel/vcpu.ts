@@ -10,7 +10,7 @@ import { type Context, read32, write32, write64 } from './context.ts';
 import { deleteSlot } from './destroy.ts';
 import { lookup, objectOf, typeOf } from './derivation.ts';
 import { wakeForInterrupt } from './exits.ts';
-import { switchPpis } from './interrupts.ts';
+import { deactivateFor, switchPpis } from './interrupts.ts';
 import { suspend } from './ipc.ts';
 import { CORE, SPACE, STATE, THREAD, VCPU } from './layout.ts';
 import { setWord, setWordNumber, word, wordAddress } from './message.ts';
@@ -122,7 +122,12 @@ function inject(k: Context, caller: number, vcpu: number): ErrorCode {
   if ((high & ICH_LR_HIGH.HW) !== 0) {
     const slot = lookup(k, caller, word(k, caller, 1));
     if (slot === 0 || typeOf(k, slot) !== ObjectType.IRQ) return Err.INVALID_CAPABILITY;
-    high = (high & ~ICH_LR_HIGH.pINTID_MASK) | objectOf(k, slot);
+    const intid = objectOf(k, slot);
+    high = (high & ~ICH_LR_HIGH.pINTID_MASK) | intid;
+    if ((high & LR_STATE) === 0) {
+      deactivateFor(k, vcpu, intid);
+      return Err.OK;
+    }
   }
   const context = { i32: k.i32, frame: vcpu + VCPU.FRAME };
   let n = wanted;

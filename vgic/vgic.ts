@@ -17,7 +17,7 @@ import { Distributor } from '../arch/gic/distributor.ts';
 import { InterruptController, PRIVATE_INTIDS } from '../arch/gic/interrupts.ts';
 import { Redistributors } from '../arch/gic/redistributor.ts';
 import { Err, LR_ANY, Op } from '../kernel/abi/numbers.ts';
-import { ackIrq, readVcpuRegister, systemRegister, writeVcpuRegisters } from '../kernel/abi/objects.ts';
+import { readVcpuRegister, systemRegister, writeVcpuRegisters } from '../kernel/abi/objects.ts';
 import { KernelError, call, tryCall, type Entry, type ServiceEnv } from '../kernel/abi/service.ts';
 import { LrState, MAX_LIST_REGISTERS, encodeListRegister } from './list-register.ts';
 
@@ -25,6 +25,9 @@ const ICH_HCR_EL2 = systemRegister(sysregKey(3, 4, 12, 11, 0));
 const ICH_HCR_UIE = 2n;
 
 const FREE = -1;
+
+/** ICH_LR<n>_EL2 of nothing but HW. */
+const RELEASED = 1n << 61n;
 
 /** The list registers of one VCPU. */
 interface Lists {
@@ -214,8 +217,13 @@ export class VGic {
       if (intid.includes(physical) || !this.#model.line(physical, cpu) || (lists.levels >>> physical) & 1) continue;
       // Its cause went away while it could not be listed.
       this.#model.setLine(physical, false, cpu);
-      yield* ackIrq(env, irq);
+      yield* this.#release(env, cpu, irq);
     }
+  }
+
+  /** A physical interrupt of the VCPU's may come again: listed with HW = 1 as inactive, it is deactivated. */
+  *#release(env: ServiceEnv, cpu: number, irq: number): Entry<void> {
+    yield* call(env, this.#lists[cpu]!.vcpu, Op.VCPU_INJECT, RELEASED, irq, LR_ANY);
   }
 
   /** Gives the model back the states that are in list registers, as `state` says. */
@@ -250,7 +258,7 @@ export class VGic {
         const irq = lists.hardware.get(intid);
         if (irq !== undefined && (before & LrState.ACTIVE) !== 0 && !model.isPending(intid, cpu)) {
           // The guest has deactivated it at the redistributor.
-          yield* ackIrq(env, irq);
+          yield* this.#release(env, cpu, irq);
         }
       }
     }

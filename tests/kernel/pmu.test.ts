@@ -139,6 +139,13 @@ describe('the performance monitors of a guest', () => {
           expect((yield* abi.recv(env, vm.exits, vm.reply, env.now() + 20_000)).error).toBe(Err.TIMEOUT);
           yield* abi.suspend(env, vm.thread);
         }
+        // Given back for the one, which does not run: not for the other.
+        yield* abi.inject(env, one.vcpu, LR_HW, irq);
+        yield* abi.resume(env, two.thread);
+        expect((yield* abi.recv(env, two.exits, two.reply, env.now() + 20_000)).error).toBe(Err.TIMEOUT);
+        yield* abi.suspend(env, two.thread);
+        yield* abi.resume(env, one.thread);
+        expect((yield* abi.recv(env, one.exits, one.reply, env.now() + 20_000)).label).toBe(Exit.PMU);
       },
     ]).run();
   });

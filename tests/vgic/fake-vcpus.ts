@@ -92,7 +92,13 @@ export class FakeVcpus implements ServiceEnv {
   #inject(c: V.GicContext): number {
     const low = this.wordLow(0);
     let high = this.wordHigh(0) | 0;
-    if (high & V.ICH_LR_HIGH.HW) high = (high & ~V.ICH_LR_HIGH.pINTID_MASK) | this.word(1);
+    if (high & V.ICH_LR_HIGH.HW) {
+      high = (high & ~V.ICH_LR_HIGH.pINTID_MASK) | this.word(1);
+      if ((high & STATE) === 0) {
+        this.physical.deactivate(0, this.word(1));
+        return Err.OK;
+      }
+    }
     let n = this.word(2);
     if (n === LR_ANY) {
       n = Array.from({ length: this.#count }, (_, i) => i).findIndex(
