@@ -14,6 +14,8 @@ beforeEach(() => {
   for (const file of ['buildscripts/setup.sh', 'bin/runtime.js']) copyFileSync(join(project, file), join(root, file));
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(root, 'package-lock.json'), '{}');
+  // The host's own may be an older one.
+  tool('node', `exec '${process.execPath}' "$@"`);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -24,7 +26,7 @@ function tool(name: string, script: string): void {
 }
 
 function setUp(): { status: number | null; stdout: string; stderr: string } {
-  const env = { ...process.env, PATH: `${join(root, 'tools')}:${process.env['PATH']}` };
+  const env = { ...process.env, PATH: `${join(root, 'tools')}:${process.env['PATH']}`, SETUP_VERBOSE: '0' };
   return spawnSync(join(root, 'buildscripts/setup.sh'), { encoding: 'utf8', env });
 }
 
