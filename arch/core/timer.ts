@@ -38,9 +38,9 @@ function read64(core: CoreState, offset: number): bigint {
   return BigInt.asUintN(64, core.i64[(core.frame + offset) >>> 3]!);
 }
 
-/** The count that a timer compares with, 64 bits. */
-function count(core: CoreState, timer: Timer): bigint {
-  const physical = BigInt(core.counter());
+/** The count that a timer compares with when the counter is at `now`, 64 bits. */
+function count(core: CoreState, timer: Timer, now = core.counter()): bigint {
+  const physical = BigInt(now);
   if (timer.offset === undefined) return physical;
   const offset = timer.offset === 'virtual' ? read64(core, SR.CNTVOFF_EL2) : physicalOffset(core);
   return BigInt.asUintN(64, physical - offset);
@@ -98,7 +98,7 @@ function ticksLeft(core: CoreState, timer: Timer, now: number): number {
     timer.offset === undefined ? 0 : timer.offset === 'virtual' ? readNumber(core, SR.CNTVOFF_EL2) : undefined;
   // Exact as numbers where no count wraps: CVAL may be rounded only where it is centuries away.
   if (offset !== undefined && offset <= now) return readNumber(core, timer.cval) - (now - offset);
-  return Number(read64(core, timer.cval) - count(core, timer));
+  return Number(read64(core, timer.cval) - count(core, timer, now));
 }
 
 function readNumber(core: CoreState, offset: number): number {

@@ -94,3 +94,25 @@ test('FEAT_ECV: CNTHCTL_EL2.{EL1TVT, EL1TVCT} trap the virtual timer and count o
   core.setBits('CNTHCTL_EL2', 14);
   expect([trapped('CNTV_CVAL_EL0'), trapped('CNTVCTSS_EL0'), trapped('CNTPCT_EL0')]).toEqual([false, true, false]);
 });
+
+// The counter goes on while they are computed: what is not due at the one must be due later at the other, or nobody looks again.
+test.each([
+  ['CNTP_CTL_EL0', 'CNTP_CVAL_EL0', 0n],
+  ['CNTV_CTL_EL0', 'CNTV_CVAL_EL0', 0n],
+  ['CNTV_CTL_EL0', 'CNTV_CVAL_EL0', 2000n],
+  ['CNTHP_CTL_EL2', 'CNTHP_CVAL_EL2', 0n],
+  ['CNTHV_CTL_EL2', 'CNTHV_CVAL_EL2', 0n],
+] as const)(
+  'outputs and the next change are those of one moment (%s, %s, CNTVOFF_EL2 %i)',
+  (control, value, offset) => {
+    const core = new FakeCore(2);
+    core.set('CNTVOFF_EL2', offset);
+    core.set(value, BigInt.asUintN(64, 1001n - offset));
+    core.set(control, 1n);
+    core.now = 1500;
+    expect(timerOutputs(core, 1000)).toBe(0);
+    expect(nextTimerTicks(core, 1000)).toBe(1001);
+    expect(timerOutputs(core, 1001)).not.toBe(0);
+    expect(nextTimerTicks(core, 1001)).toBe(Infinity);
+  },
+);
