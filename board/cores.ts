@@ -80,10 +80,10 @@ export class Cores<C extends TurnCore> {
     this.#stopped = false;
     let left = instructions;
     while (left > 0) {
-      const others = this.#seats.filter(({ on }) => on);
-      const awake = others.filter((seat) => this.#isAwake(seat));
+      const present = this.#seats.filter(({ on }) => on);
+      const awake = present.filter((seat) => this.#isAwake(seat));
       if (awake.length === 0) return 'idle';
-      const turn = others.length === 1 ? left : awake.length === 1 ? LONG_TURN : TURN;
+      const turn = present.length === 1 ? left : awake.length === 1 ? LONG_TURN : TURN;
       for (const seat of awake) {
         const { core } = seat;
         if (!seat.on) continue;

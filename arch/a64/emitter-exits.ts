@@ -106,14 +106,19 @@ export class ExitEmitter extends FlagEmitter {
     });
   }
 
-  /** Writes back and leaves to the core with F.PC at this instruction plus `delta`. Returns 1 from the region. */
-  leave(kind: number, operand: number, delta = 0, correction = this.correction): void {
-    this.writeBack(correction);
+  /** Tells the core, with F.PC at this instruction plus `delta`. Pushes its answer: whether to leave. */
+  tell(kind: number, operand: number, delta = 0): void {
     this.frameStore(W.i64_store, F.PC, () => this.pc(delta));
     this.get(P.frame);
     this.i32(kind);
     this.i32(operand);
     this.call(IMPORT.exit);
+  }
+
+  /** Writes back and leaves to the core with F.PC at this instruction plus `delta`. Returns 1 from the region. */
+  leave(kind: number, operand: number, delta = 0, correction = this.correction): void {
+    this.writeBack(correction);
+    this.tell(kind, operand, delta);
     this.op(W.return);
     this.ended = true;
   }
@@ -125,11 +130,7 @@ export class ExitEmitter extends FlagEmitter {
    */
   serve(kind: number, operand: number): void {
     this.writeBack(this.correction);
-    this.frameStore(W.i64_store, F.PC, () => this.pc());
-    this.get(P.frame);
-    this.i32(kind);
-    this.i32(operand);
-    this.call(IMPORT.exit);
+    this.tell(kind, operand);
     this.op(W.if, T.void);
     this.i32(1);
     this.op(W.return, W.end);

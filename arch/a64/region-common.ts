@@ -2,7 +2,7 @@ import { F } from '../core/frame.ts';
 import { T, W } from '../wasm/opcodes.ts';
 import type { Decoded } from './decode.ts';
 import { instructionAt, type Block } from './flowgraph.ts';
-import { EXIT, IMPORT, P } from './region-abi.ts';
+import { EXIT, P } from './region-abi.ts';
 import type { Translator } from './translator.ts';
 
 /**
@@ -17,11 +17,7 @@ export function checkDeadline(t: Translator, offset: number, entry: number): voi
   t.beginInstruction(offset, 0);
   t.if(T.void, () => {
     t.frameStore(W.i64_store, F.ICOUNT, () => t.get(t.icount));
-    t.frameStore(W.i64_store, F.PC, () => t.pc());
-    t.get(P.frame);
-    t.i32(EXIT.deadline);
-    t.i32((entry << 1) | (t.optimize ? 1 : 0));
-    t.call(IMPORT.exit);
+    t.tell(EXIT.deadline, (entry << 1) | (t.optimize ? 1 : 0));
     t.leaveIf();
   });
 }

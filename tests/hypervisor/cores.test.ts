@@ -51,6 +51,29 @@ const CPU_OFF = 'movz x0, #2\n movk x0, #0x8400, lsl #16\n hvc #0';
 /** Turns core X1 on at `label`, with RESULTS in its X0. */
 const turnOn = (label: string): string => `adr x2, ${label}\n mov x3, x20\n ${CPU_ON}`;
 
+/**
+ * Has one of this core's own interrupts signalled, in Group 1: distributor on, redistributor awake, the interrupt enabled, CPU
+ * interface on. X19 becomes the core's number.
+ */
+const interrupt = (intid: number): string => `
+      mrs x19, mpidr_el1
+      and x19, x19, #0xff
+      movz x9, #0x0800, lsl #16
+      mov w10, #0x12
+      str w10, [x9]
+      movz x9, #0x080a, lsl #16
+      add x9, x9, x19, lsl #17
+      str wzr, [x9, #0x14]
+      add x9, x9, #16, lsl #12
+      movz w10, #${2 ** (intid % 16)}, lsl #${intid < 16 ? 0 : 16}
+      str w10, [x9, #0x80]
+      str w10, [x9, #0x100]
+      mov x10, #0xf0
+      msr icc_pmr_el1, x10
+      mov x10, #1
+      msr icc_igrpen1_el1, x10
+      isb`;
+
 describe.each(['boot', 'bare'] as const)('the cores of a machine (%s)', (mode) => {
   it('are turned on, work on the same memory and are turned off', async () => {
     const result = await run(
@@ -113,9 +136,6 @@ describe.each(['boot', 'bare'] as const)('the cores of a machine (%s)', (mode) =
     const result = await run(
       `
       mov x20, x0
-      movz x9, #0x0800, lsl #16
-      mov w10, #0x12
-      str w10, [x9]
       mov x21, #1
     each:
       mov x1, x21
@@ -126,21 +146,7 @@ describe.each(['boot', 'bare'] as const)('the cores of a machine (%s)', (mode) =
       mov x0, x20
     start:
       mov x20, x0
-      mrs x19, mpidr_el1
-      and x19, x19, #0xff
-      // This core's redistributor: awake, SGI 1 in Group 1, enabled.
-      movz x9, #0x080a, lsl #16
-      add x9, x9, x19, lsl #17
-      str wzr, [x9, #0x14]
-      add x9, x9, #16, lsl #12
-      mov w10, #2
-      str w10, [x9, #0x80]
-      str w10, [x9, #0x100]
-      mov x10, #0xf0
-      msr icc_pmr_el1, x10
-      mov x10, #1
-      msr icc_igrpen1_el1, x10
-      isb
+      ${interrupt(1)}
       // All are ready before the first one sends.
       mov x1, #1
       ldaddal x1, x2, [x20]
@@ -196,22 +202,7 @@ describe.each(['boot', 'bare'] as const)('the cores of a machine (%s)', (mode) =
       b report
     other:
       mov x20, x0
-      mrs x19, mpidr_el1
-      and x19, x19, #0xff
-      movz x9, #0x080a, lsl #16
-      add x9, x9, x19, lsl #17
-      str wzr, [x9, #0x14]
-      add x9, x9, #16, lsl #12
-      movz w10, #0x0800, lsl #16
-      str w10, [x9, #0x80]
-      str w10, [x9, #0x100]
-      movz x9, #0x0800, lsl #16
-      mov w10, #0x12
-      str w10, [x9]
-      mov x10, #0xf0
-      msr icc_pmr_el1, x10
-      mov x10, #1
-      msr icc_igrpen1_el1, x10
+      ${interrupt(27)}
       mrs x11, cntvct_el0
       mov x10, #1000
       msr cntv_tval_el0, x10

@@ -4,7 +4,7 @@ import { HCR, SCTLR } from '../../core/sysreg-bits.ts';
 import { inlineAccess, SR, type InlineAccess } from '../../core/sysreg.ts';
 import { T, W, WV } from '../../wasm/opcodes.ts';
 import { instruction, type Instruction } from '../encoding.ts';
-import { EXIT, IMPORT, MISS, P } from '../region-abi.ts';
+import { EXIT, MISS } from '../region-abi.ts';
 import type { Translator } from '../translator.ts';
 
 /**
@@ -42,11 +42,7 @@ const keyOf = (word: number): number => (word >>> 5) & 0xffff;
  */
 function leaveIf(t: Translator, kind: number, operand: number, delta = 0, correction = t.correction): void {
   t.if(T.void, () => {
-    t.frameStore(W.i64_store, F.PC, () => t.pc(delta));
-    t.get(P.frame);
-    t.i32(kind);
-    t.i32(operand);
-    t.call(IMPORT.exit);
+    t.tell(kind, operand, delta);
     t.op(W.drop);
     if (correction !== 0) {
       t.get(t.icount);
